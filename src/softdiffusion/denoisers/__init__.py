@@ -1,0 +1,19 @@
+"""Denoisers: preconditioning, backbones, the exact Gaussian denoiser, moving averages."""
+
+from .denoiser import BaseDenoiser, ClippedDenoiser, Denoiser
+from .ema import EMA
+from .gaussian import GaussianDenoiser
+from .preconditioning import EDM, Preconditioning, Residual
+from .unet import SmallUNet
+
+__all__ = [
+    "EDM",
+    "EMA",
+    "BaseDenoiser",
+    "ClippedDenoiser",
+    "Denoiser",
+    "GaussianDenoiser",
+    "Preconditioning",
+    "Residual",
+    "SmallUNet",
+]

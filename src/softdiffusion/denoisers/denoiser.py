@@ -1,0 +1,80 @@
+"""Denoisers: anything that predicts the clean image from a corrupted one."""
+
+from abc import ABC, abstractmethod
+
+from torch import Tensor, nn
+
+from ..process import SoftDiffusion
+from .preconditioning import Preconditioning, Residual
+
+__all__ = ["BaseDenoiser", "ClippedDenoiser", "Denoiser"]
+
+
+class BaseDenoiser(nn.Module, ABC):
+    """A function (x_t, t) -> x0_hat together with the process that it undoes.
+
+    Whatever wraps a denoiser is a denoiser, so that every sampler works with all of them.
+    """
+
+    process: SoftDiffusion
+
+    @abstractmethod
+    def forward(self, x_t: Tensor, t: Tensor) -> Tensor:
+        """Predicts the clean images.
+
+        Arguments:
+            x_t: Corrupted images, (B, C, ...).
+            t: One time for all, shape (), or one a sample, shape (B,).
+
+        Returns:
+            The prediction x0_hat, in the shape of `x_t`.
+        """
+
+
+class Denoiser(BaseDenoiser):
+    r"""A network with its inputs and outputs brought to scale.
+
+    .. math:: h(x_t, t) = c_\text{skip}\, x_t + c_\text{out}\, F(c_\text{in}\, x_t, t)
+
+    Arguments:
+        backbone: The network F, called with a batch (B, C, ...) and one time a sample (B,).
+        process: The process that it undoes.
+        preconditioning: Gives the three factors; the default is the residual of Daras et al.
+            2022, :math:`h = F(x_t, t) + x_t`.
+    """
+
+    def __init__(
+        self,
+        backbone: nn.Module,
+        process: SoftDiffusion,
+        preconditioning: Preconditioning | None = None,
+    ) -> None:
+        super().__init__()
+        self.backbone = backbone
+        self.process = process
+        self.preconditioning = preconditioning or Residual()
+
+    def forward(self, x_t: Tensor, t: Tensor) -> Tensor:
+        t = t.to(device=x_t.device, dtype=x_t.dtype).expand(len(x_t))
+        c_skip, c_out, c_in = self.preconditioning(self.process, x_t, t)
+        return c_skip * x_t + c_out * self.backbone(c_in * x_t, t)
+
+
+class ClippedDenoiser(BaseDenoiser):
+    """Clips what another denoiser predicts to the range of the images.
+
+    Arguments:
+        denoiser: The denoiser to clip.
+        low: The smallest value.
+        high: The largest value.
+    """
+
+    def __init__(self, denoiser: BaseDenoiser, low: float = -1.0, high: float = 1.0) -> None:
+        super().__init__()
+        self.denoiser = denoiser
+        self.process = denoiser.process
+        self.low = low
+        self.high = high
+
+    def forward(self, x_t: Tensor, t: Tensor) -> Tensor:
+        return self.denoiser(x_t, t).clamp(self.low, self.high)

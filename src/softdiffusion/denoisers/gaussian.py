@@ -1,0 +1,62 @@
+"""The exact denoiser of Gaussian data."""
+
+from torch import Tensor
+
+from ..checks import per_sample
+from ..process import SoftDiffusion
+from .denoiser import BaseDenoiser
+
+__all__ = ["GaussianDenoiser"]
+
+
+class GaussianDenoiser(BaseDenoiser):
+    r"""The posterior mean :math:`E[x_0 | x_t]` if the data are Gaussian and independent by mode.
+
+    With :math:`X_k \sim N(m_k, v_k)` in the transform that makes :math:`C_t` diagonal,
+
+    .. math:: \hat X_k = m_k + \frac{\lambda_k v_k}{\lambda_k^2 v_k + \sigma_t^2}
+        (X_{t,k} - \lambda_k m_k),
+
+    a Wiener filter. It is the oracle of the tests, and the best linear denoiser of real data.
+
+    Arguments:
+        process: A process whose corruption is diagonal in a transform.
+        mean: The mean image, (C, ...).
+        spectrum: The variance of every coefficient in the corruption's transform, (C, ...), > 0
+            where the process has no noise.
+
+    Raises:
+        ValueError: If the corruption has no such transform, or a variance is negative.
+    """
+
+    def __init__(self, process: SoftDiffusion, mean: Tensor, spectrum: Tensor) -> None:
+        super().__init__()
+        if process.corruption.transform is None:
+            raise ValueError(
+                "The Gaussian denoiser needs a corruption that is diagonal in a transform, which "
+                f"{type(process.corruption).__name__} is not."
+            )
+        if (spectrum < 0).any():
+            raise ValueError(f"Variances must be >= 0, but one is {spectrum.min():g}.")
+        self.process = process
+        self.transform = process.corruption.transform
+        self.register_buffer("mean", mean)
+        self.register_buffer("spectrum", spectrum)
+
+    @classmethod
+    def fit(cls, process: SoftDiffusion, data: Tensor) -> "GaussianDenoiser":
+        """Takes mean and spectrum from images, (N, C, ...)."""
+        transform = process.corruption.transform
+        mean = data.mean(dim=0)
+        if transform is None:
+            return cls(process, mean, mean)  # raises
+        return cls(process, mean, transform.forward(data - mean).square().mean(dim=0))
+
+    def forward(self, x_t: Tensor, t: Tensor) -> Tensor:
+        v = self.spectrum.to(x_t)[None]
+        m = self.transform.forward(self.mean.to(x_t)[None])
+        X_t = self.transform.forward(x_t)
+        lam = self.process.spectrum(t, X_t)
+        sigma = per_sample(self.process.sigma(t), X_t)
+        gain = lam * v / (lam**2 * v + sigma**2)
+        return self.transform.inverse(m + gain * (X_t - lam * m))

@@ -1,0 +1,183 @@
+"""A small U-Net for images of up to about 64 pixels, meant for processors without a GPU."""
+
+import math
+from collections.abc import Sequence
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+__all__ = ["SmallUNet"]
+
+
+class SmallUNet(nn.Module):
+    """A U-Net of residual blocks that are shifted and scaled by the time.
+
+    Sizes need not be divisible by anything: images are padded by replication and cropped back.
+
+    Arguments:
+        channels: The channels of an image.
+        width: The channels of the first level; those of the other levels are its multiples.
+        multipliers: One factor a level, each level at half the resolution of the one before.
+        blocks: Residual blocks a level, on the way down and on the way up.
+        attention: Whether the coarsest level has self-attention.
+        dropout: The share of activations dropped in training.
+
+    Raises:
+        ValueError: If the width is not a multiple of 8, or there is no level.
+    """
+
+    def __init__(
+        self,
+        channels: int,
+        width: int = 32,
+        multipliers: Sequence[int] = (1, 2, 3),
+        blocks: int = 1,
+        attention: bool = True,
+        dropout: float = 0.0,
+    ) -> None:
+        super().__init__()
+        if width % 8 or not multipliers:
+            raise ValueError(
+                "A U-Net needs a width that is a multiple of 8 and at least one level, but has "
+                f"width {width} and multipliers {tuple(multipliers)}."
+            )
+        self.channels = channels
+        self.width = width
+        self.multipliers = tuple(multipliers)
+        self.blocks = blocks
+        self.attention = attention
+        self.dropout = dropout
+
+        embedding = 4 * width
+        self.time = nn.Sequential(
+            TimeFeatures(width), nn.Linear(width, embedding), nn.SiLU(), nn.Linear(embedding, embedding)
+        )
+        widths = [width * multiplier for multiplier in self.multipliers]
+        self.first = nn.Conv2d(channels, width, 3, padding=1)
+        self.down = nn.ModuleList()
+        skips = [width]
+        current = width
+        for level, wide in enumerate(widths):
+            if level:
+                self.down.append(Downsample(current))
+                skips.append(current)
+            for _ in range(blocks):
+                self.down.append(ResidualBlock(current, wide, embedding, dropout))
+                current = wide
+                skips.append(current)
+        self.middle = nn.ModuleList([ResidualBlock(current, current, embedding, dropout)])
+        if attention:
+            self.middle.append(SelfAttention(current))
+        self.middle.append(ResidualBlock(current, current, embedding, dropout))
+        self.up = nn.ModuleList()
+        for level, wide in reversed(list(enumerate(widths))):
+            for _ in range(blocks + 1):
+                self.up.append(ResidualBlock(current + skips.pop(), wide, embedding, dropout))
+                current = wide
+            if level:
+                self.up.append(Upsample(current))
+        self.last = nn.Sequential(
+            nn.GroupNorm(8, current), nn.SiLU(), zeroed(nn.Conv2d(current, channels, 3, padding=1))
+        )
+
+    def forward(self, x: Tensor, t: Tensor) -> Tensor:
+        """Returns a tensor in the shape (B, C, H, W) of `x`, given one time a sample, (B,)."""
+        height, width = x.shape[-2:]
+        factor = 2 ** (len(self.multipliers) - 1)
+        h = F.pad(x, (0, -width % factor, 0, -height % factor), mode="replicate")
+        h = self.first(h.contiguous(memory_format=torch.channels_last))
+        embedding = self.time(t)
+        skips = [h]
+        for layer in self.down:
+            h = layer(h, embedding)
+            skips.append(h)
+        for layer in self.middle:
+            h = layer(h, embedding)
+        for layer in self.up:
+            if isinstance(layer, ResidualBlock):
+                h = torch.cat([h, skips.pop()], dim=1)
+            h = layer(h, embedding)
+        return self.last(h)[..., :height, :width].contiguous()
+
+
+class TimeFeatures(nn.Module):
+    """Sines and cosines of the time at geometric frequencies from half a turn to 500 over [0, 1]."""
+
+    def __init__(self, size: int) -> None:
+        super().__init__()
+        self.register_buffer(
+            "frequencies", math.pi * 1000 ** torch.linspace(0, 1, size // 2), persistent=False
+        )
+
+    def forward(self, t: Tensor) -> Tensor:
+        phase = t[:, None] * self.frequencies.to(t)
+        return torch.cat([phase.cos(), phase.sin()], dim=1)
+
+
+class ResidualBlock(nn.Module):
+    """Two convolutions; the time shifts and scales what lies between them."""
+
+    def __init__(self, inputs: int, outputs: int, embedding: int, dropout: float) -> None:
+        super().__init__()
+        self.norm_1 = nn.GroupNorm(8, inputs)
+        self.conv_1 = nn.Conv2d(inputs, outputs, 3, padding=1)
+        self.modulation = nn.Linear(embedding, 2 * outputs)
+        self.norm_2 = nn.GroupNorm(8, outputs)
+        self.dropout = nn.Dropout(dropout)
+        self.conv_2 = zeroed(nn.Conv2d(outputs, outputs, 3, padding=1))
+        self.skip = nn.Identity() if inputs == outputs else nn.Conv2d(inputs, outputs, 1)
+
+    def forward(self, x: Tensor, embedding: Tensor) -> Tensor:
+        h = self.conv_1(F.silu(self.norm_1(x)))
+        scale, shift = self.modulation(F.silu(embedding))[:, :, None, None].chunk(2, dim=1)
+        h = self.norm_2(h) * (1 + scale) + shift
+        h = self.conv_2(self.dropout(F.silu(h)))
+        return self.skip(x) + h
+
+
+class SelfAttention(nn.Module):
+    """Every position looks at every other."""
+
+    def __init__(self, width: int) -> None:
+        super().__init__()
+        self.norm = nn.GroupNorm(8, width)
+        self.qkv = nn.Conv2d(width, 3 * width, 1)
+        self.out = zeroed(nn.Conv2d(width, width, 1))
+
+    def forward(self, x: Tensor, embedding: Tensor) -> Tensor:
+        batch, width, rows, columns = x.shape
+        tokens = self.qkv(self.norm(x)).flatten(2).transpose(1, 2)
+        q, k, v = tokens.reshape(batch, rows * columns, 3, width).unbind(dim=2)
+        h = F.scaled_dot_product_attention(q[:, None], k[:, None], v[:, None])[:, 0]
+        return x + self.out(h.transpose(1, 2).reshape(batch, width, rows, columns))
+
+
+class Downsample(nn.Module):
+    """Half the resolution."""
+
+    def __init__(self, width: int) -> None:
+        super().__init__()
+        self.conv = nn.Conv2d(width, width, 3, stride=2, padding=1)
+
+    def forward(self, x: Tensor, embedding: Tensor) -> Tensor:
+        return self.conv(x)
+
+
+class Upsample(nn.Module):
+    """Twice the resolution."""
+
+    def __init__(self, width: int) -> None:
+        super().__init__()
+        self.conv = nn.Conv2d(width, width, 3, padding=1)
+
+    def forward(self, x: Tensor, embedding: Tensor) -> Tensor:
+        return self.conv(F.interpolate(x, scale_factor=2.0, mode="nearest"))
+
+
+def zeroed(layer: nn.Conv2d) -> nn.Conv2d:
+    """Starts a layer at zero, so that its block starts as the identity."""
+    nn.init.zeros_(layer.weight)
+    if layer.bias is not None:
+        nn.init.zeros_(layer.bias)
+    return layer

@@ -1,0 +1,132 @@
+"""Operators given as explicit matrices."""
+
+import torch
+from torch import Tensor
+
+from ..checks import per_sample
+from .operator import LinearOperator
+from .scale import Scale
+
+__all__ = ["DensePseudoInverse", "Matrix"]
+
+#: Beyond this many coordinates a pseudo-inverse by singular values takes minutes and gigabytes.
+_LARGEST_DENSE = 4096
+
+Shape = tuple[int, ...]
+
+
+class Matrix(LinearOperator):
+    """A dense matrix that acts on the flattened image.
+
+    Arguments:
+        matrix: The matrix (m, n), or one a sample, (B, m, n).
+        shape_in: The shape (C, ...) of an input image; None means that a square matrix keeps
+            the shape of what it is given.
+        shape_out: The shape of an output image, likewise.
+
+    Raises:
+        ValueError: If the sizes do not fit, or a rectangular matrix comes without shapes.
+    """
+
+    def __init__(
+        self, matrix: Tensor, shape_in: Shape | None = None, shape_out: Shape | None = None
+    ) -> None:
+        m, n = matrix.shape[-2:]
+        if m != n and (shape_in is None or shape_out is None):
+            raise ValueError(
+                f"A rectangular matrix, here {m} x {n}, needs both shape_in and shape_out."
+            )
+        for name, shape, size in (("shape_in", shape_in, n), ("shape_out", shape_out, m)):
+            if shape is not None and torch.Size(shape).numel() != size:
+                raise ValueError(f"{name} {shape} does not hold the matrix's {size} coordinates.")
+        self.matrix = matrix
+        self.shape_in = shape_in
+        self.shape_out = shape_out
+
+    def __call__(self, x: Tensor) -> Tensor:
+        n = self.matrix.shape[-1]
+        if x[0].numel() != n:
+            raise ValueError(
+                f"The matrix takes images of {n} numbers, but got images of shape "
+                f"{tuple(x.shape[1:])}."
+            )
+        dtype = torch.promote_types(x.dtype, torch.float32)
+        matrix = self.matrix.to(dtype=dtype, device=x.device)
+        with torch.autocast(x.device.type, enabled=False):
+            y = (matrix @ x.to(dtype).flatten(1).unsqueeze(-1)).squeeze(-1)
+        return y.reshape(-1, *(self.shape_out or x.shape[1:])).to(x.dtype)
+
+    @property
+    def T(self) -> LinearOperator:
+        return Matrix(self.matrix.mT, self.shape_out, self.shape_in)
+
+    def pinverse(self, rtol: float | None = None) -> LinearOperator:
+        inverse = torch.linalg.pinv(self.matrix, rtol=rtol)
+        return Matrix(inverse, self.shape_out, self.shape_in)
+
+    def sqrt(self) -> LinearOperator:
+        values, vectors = torch.linalg.eigh(self.matrix)
+        asymmetry = (self.matrix - self.matrix.mT).abs().max()
+        noise = torch.finfo(values.dtype).eps * values.shape[-1] * values.abs().max()
+        if asymmetry > noise or values.min() < -noise:
+            raise ValueError(
+                "A square root needs a symmetric matrix with eigenvalues >= 0, but its asymmetry "
+                f"is {asymmetry:g} and its smallest eigenvalue {values.min():g}."
+            )
+        root = vectors * values.clamp(min=0).sqrt().unsqueeze(-2) @ vectors.mT
+        return Matrix(root, self.shape_in, self.shape_out)
+
+    def _plus(self, other: LinearOperator) -> LinearOperator | None:
+        if isinstance(other, Matrix):
+            return self._with(self.matrix + other.matrix)
+        if isinstance(other, Scale) and self.matrix.shape[-1] == self.matrix.shape[-2]:
+            unit = torch.eye(self.matrix.shape[-1]).to(self.matrix)
+            return self._with(self.matrix + per_sample(other.factor, unit[None]) * unit)
+        return None
+
+    def _times(self, other: LinearOperator) -> LinearOperator | None:
+        if isinstance(other, Matrix):
+            return Matrix(self.matrix @ other.matrix, other.shape_in, self.shape_out)
+        return self._after(other)
+
+    def _after(self, other: LinearOperator) -> LinearOperator | None:
+        if isinstance(other, Scale):
+            factor = per_sample(other.factor, self.matrix.reshape(-1, *self.matrix.shape[-2:]))
+            return self._with(factor * self.matrix)
+        return None
+
+    def _with(self, matrix: Tensor) -> "Matrix":
+        return Matrix(matrix, self.shape_in, self.shape_out)
+
+
+class DensePseudoInverse(LinearOperator):
+    """The pseudo-inverse of any operator, by writing it out and taking singular values.
+
+    Arguments:
+        operator: The operator to invert.
+        rtol: The relative cut-off (see `LinearOperator.pinverse`).
+
+    Raises:
+        ValueError: When applied to images of more than 4,096 numbers.
+    """
+
+    def __init__(self, operator: LinearOperator, rtol: float | None) -> None:
+        self.operator = operator
+        self.rtol = rtol
+
+    def __call__(self, y: Tensor) -> Tensor:
+        shape_in = tuple(self.operator.T(y[:1]).shape[1:])
+        n = torch.Size(shape_in).numel()
+        if n > _LARGEST_DENSE:
+            raise ValueError(
+                f"The pseudo-inverse of a {type(self.operator).__name__} is computed densely, which "
+                f"is refused above {_LARGEST_DENSE} coordinates, but the image has {n}; solve the "
+                "normal equations iteratively instead."
+            )
+        dtype = torch.promote_types(y.dtype, torch.float32)
+        matrix = self.operator.to_matrix(shape_in, dtype)
+        return Matrix(matrix, shape_in, tuple(y.shape[1:])).pinverse(self.rtol)(y)
+
+    @property
+    def T(self) -> LinearOperator:
+        return self.operator.T.pinverse(self.rtol)

@@ -1,0 +1,39 @@
+"""Schedules: which severity and how much noise at which time."""
+
+from .curves import (
+    Constant,
+    Cosine,
+    Curve,
+    Geometric,
+    Linear,
+    Sine,
+    Table,
+    VPAmplitudeLoss,
+    VPNoise,
+)
+from .distances import wasserstein_distance
+from .schedule import Schedule, cosine, geometric, linear, tabulated, vp
+from .wasserstein import Selection, Wasserstein, narrowest_path, wasserstein
+
+__all__ = [
+    "Constant",
+    "Cosine",
+    "Curve",
+    "Geometric",
+    "Linear",
+    "Schedule",
+    "Selection",
+    "Sine",
+    "Table",
+    "VPAmplitudeLoss",
+    "VPNoise",
+    "Wasserstein",
+    "cosine",
+    "geometric",
+    "linear",
+    "narrowest_path",
+    "tabulated",
+    "vp",
+    "wasserstein",
+    "wasserstein_distance",
+]

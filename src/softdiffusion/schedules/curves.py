@@ -1,0 +1,155 @@
+"""Functions of the time t in [0, 1], from which schedules are put together."""
+
+import math
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor
+
+__all__ = [
+    "Constant",
+    "Cosine",
+    "Curve",
+    "Geometric",
+    "Linear",
+    "Sine",
+    "Table",
+    "VPAmplitudeLoss",
+    "VPNoise",
+]
+
+
+class Curve(ABC):
+    """A non-decreasing function of the time, from its value at t = 0 to its value at t = 1."""
+
+    @abstractmethod
+    def __call__(self, t: Tensor) -> Tensor:
+        """Returns the value at each time, in the shape and dtype of `t`."""
+
+
+class Constant(Curve):
+    """The same value at all times."""
+
+    def __init__(self, value: float) -> None:
+        self.value = value
+
+    def __call__(self, t: Tensor) -> Tensor:
+        return torch.full_like(t, self.value)
+
+
+class Linear(Curve):
+    r""":math:`a + t (b - a)`."""
+
+    def __init__(self, start: float, end: float) -> None:
+        self.start = start
+        self.end = end
+
+    def __call__(self, t: Tensor) -> Tensor:
+        return self.start + t * (self.end - self.start)
+
+
+class Geometric(Curve):
+    r""":math:`a\, (b / a)^{\min(t / u, 1)}`, at its maximum from the saturation time u on.
+
+    Arguments:
+        start: The value a at t = 0, > 0.
+        end: The value b, >= a.
+        saturation: The time u in (0, 1] at which b is reached; Soft Diffusion's noise uses
+            about 0.25.
+
+    Raises:
+        ValueError: If a start of zero, or a saturation outside (0, 1], makes this impossible.
+    """
+
+    def __init__(self, start: float, end: float, saturation: float = 1.0) -> None:
+        if start <= 0:
+            raise ValueError(
+                f"A geometric curve can't start at {start:g}; start above zero, or use a linear one."
+            )
+        if not 0 < saturation <= 1:
+            raise ValueError(f"The saturation time must be in (0, 1], but is {saturation:g}.")
+        self.start = start
+        self.end = end
+        self.saturation = saturation
+
+    def __call__(self, t: Tensor) -> Tensor:
+        return self.start * (self.end / self.start) ** (t / self.saturation).clamp(max=1)
+
+
+class Cosine(Curve):
+    r""":math:`a + (b - a)(1 - \cos(\pi t / 2))`, slow at first."""
+
+    def __init__(self, start: float, end: float) -> None:
+        self.start = start
+        self.end = end
+
+    def __call__(self, t: Tensor) -> Tensor:
+        return self.start + (self.end - self.start) * (1 - torch.cos(math.pi / 2 * t))
+
+
+class Sine(Curve):
+    r""":math:`a + (b - a) \sin(\pi t / 2)`, slow at last."""
+
+    def __init__(self, start: float, end: float) -> None:
+        self.start = start
+        self.end = end
+
+    def __call__(self, t: Tensor) -> Tensor:
+        return self.start + (self.end - self.start) * torch.sin(math.pi / 2 * t)
+
+
+class VPAmplitudeLoss(Curve):
+    r""":math:`1 - \alpha_t` with :math:`\log \alpha_t = -\tfrac14 t^2 (\beta_1 - \beta_0) - \tfrac12 t \beta_0`.
+
+    Source: the VP-SDE of Song et al. 2021, Eq. 33.
+    """
+
+    def __init__(self, beta_0: float = 0.1, beta_1: float = 20.0) -> None:
+        self.beta_0 = beta_0
+        self.beta_1 = beta_1
+
+    def __call__(self, t: Tensor) -> Tensor:
+        return -torch.expm1(_vp_log_amplitude(t, self.beta_0, self.beta_1))
+
+
+class VPNoise(Curve):
+    r""":math:`\sqrt{1 - \alpha_t^2}`, the noise that goes with `VPAmplitudeLoss`."""
+
+    def __init__(self, beta_0: float = 0.1, beta_1: float = 20.0) -> None:
+        self.beta_0 = beta_0
+        self.beta_1 = beta_1
+
+    def __call__(self, t: Tensor) -> Tensor:
+        return (-torch.expm1(2 * _vp_log_amplitude(t, self.beta_0, self.beta_1))).sqrt()
+
+
+class Table(Curve):
+    """Values at equally spaced times from 0 to 1, with straight lines between them.
+
+    Arguments:
+        values: At least two numbers that do not decrease.
+
+    Raises:
+        ValueError: If there are fewer than two, one is not finite, or they decrease.
+    """
+
+    def __init__(self, values: Sequence[float]) -> None:
+        values = [float(value) for value in values]
+        if len(values) < 2:
+            raise ValueError(f"A table needs at least two values, but has {len(values)}.")
+        if not all(map(math.isfinite, values)) or any(
+            b < a for a, b in zip(values, values[1:], strict=False)
+        ):
+            raise ValueError(f"The values of a table must be finite and not decrease, but are {values}.")
+        self.values = values
+
+    def __call__(self, t: Tensor) -> Tensor:
+        knots = torch.tensor(self.values, dtype=t.dtype, device=t.device)
+        position = t * (len(knots) - 1)
+        left = position.floor().long().clamp(0, len(knots) - 2)
+        return torch.lerp(knots[left], knots[left + 1], position - left)
+
+
+def _vp_log_amplitude(t: Tensor, beta_0: float, beta_1: float) -> Tensor:
+    return -0.25 * t**2 * (beta_1 - beta_0) - 0.5 * t * beta_0

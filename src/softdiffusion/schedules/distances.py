@@ -1,0 +1,189 @@
+"""Wasserstein-2 distances between the data at two severities of a corruption."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from ..corruptions import Corruption
+from ..operators import Diagonal, Matrix, Scale
+
+__all__ = ["Estimator", "distance_matrix", "wasserstein_distance"]
+
+Method = Literal["auto", "closed", "exact", "sliced", "entropic"]
+
+#: Random directions of the sliced distance; its error falls with their square root.
+_DIRECTIONS = 256
+
+#: How far rounding may take double-precision matrices from symmetric and jointly diagonal.
+_ROUNDING = 1e-10
+
+
+@dataclass(frozen=True)
+class Estimator:
+    """How distances are measured (see `softdiffusion.schedules.Wasserstein`)."""
+
+    method: Method = "auto"
+    samples: int = 256
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        known = ("auto", "closed", "exact", "sliced", "entropic")
+        if self.method not in known:
+            raise ValueError(f"The method must be one of {known}, but is {self.method!r}.")
+
+
+def wasserstein_distance(
+    corruption: Corruption,
+    x: Tensor,
+    severity_a: float,
+    severity_b: float,
+    method: Method = "auto",
+    samples: int = 256,
+    seed: int = 0,
+) -> float:
+    r"""The Wasserstein-2 distance between the images at two severities.
+
+    If :math:`C_a^\top C_b` is symmetric positive semi-definite, keeping every image with itself
+    is the optimal coupling (by cyclical monotonicity), so that
+
+    .. math:: W_2(C_a x, C_b x)^2 = E \lVert (C_a - C_b) x \rVert^2.
+
+    Arguments:
+        corruption: The family of corruptions.
+        x: Images, (N, C, ...).
+        severity_a: One severity.
+        severity_b: The other.
+        method: "closed" (the formula above), "exact" (optimal assignment, SciPy), "sliced",
+            "entropic" (Sinkhorn divergence, POT), or "auto": "closed" where its condition holds,
+            "sliced" elsewhere.
+        samples: How many images the methods other than "closed" use.
+        seed: Chooses those images and the directions of "sliced".
+
+    Raises:
+        ValueError: If "closed" is asked for where its condition fails.
+    """
+    severities = torch.tensor([severity_a, severity_b], dtype=torch.float64)
+    estimator = Estimator(method, samples, seed)
+    return float(distance_matrix(corruption, x, severities, estimator)[1][0, 1])
+
+
+def distance_matrix(
+    corruption: Corruption, x: Tensor, severities: Tensor, estimator: Estimator
+) -> tuple[str, np.ndarray]:
+    """All distances between the images at every two severities.
+
+    Returns:
+        The method that was used, and the distances (n, n).
+
+    Raises:
+        ValueError: If "closed" is asked for where its condition fails, or an image is not finite.
+    """
+    if len(x) == 0 or not torch.isfinite(x).all():
+        raise ValueError("Distances need at least one image, and finite ones.")
+    method = estimator.method
+    if method in ("auto", "closed"):
+        embedding = _isometry(corruption, x, severities)
+        if embedding is not None:
+            return "closed", torch.cdist(
+                embedding, embedding, compute_mode="donot_use_mm_for_euclid_dist"
+            ).numpy()
+        if method == "closed":
+            raise ValueError(
+                f"{type(corruption).__name__} does not meet the condition of the closed form (the "
+                "operators at every two severities must have a symmetric positive semi-definite "
+                "product); use the method sliced, exact or entropic."
+            )
+        method = "sliced"
+    return method, _sampled(method, corruption, x, severities, estimator)
+
+
+def _isometry(corruption: Corruption, x: Tensor, severities: Tensor) -> Tensor | None:
+    r"""A vector for every severity whose Euclidean distances are the closed-form ones, or None.
+
+    In a common eigenbasis they are :math:`\lambda_k(i) \sqrt{E[X_k^2]}`.
+    """
+    operator = corruption.at(severities)
+    if isinstance(operator, Diagonal | Scale) and corruption.transform is not None:
+        root = _root_mean_square(corruption.transform.forward, x)
+        diagonal = operator.diagonal(root.expand(len(severities), *root.shape))
+        diagonal = diagonal.expand(len(severities), *diagonal.shape[1:])
+    elif isinstance(operator, Matrix) and (joint := _common_eigenbasis(operator.matrix)):
+        basis, diagonal = joint
+        root = _root_mean_square(lambda chunk: chunk.double().flatten(1) @ basis, x)
+    else:
+        return None
+    changes_sign = (diagonal.amin(dim=0) < 0) & (diagonal.amax(dim=0) > 0)
+    return None if changes_sign.any() else (diagonal * root).flatten(1)
+
+
+def _root_mean_square(coefficients: Callable[[Tensor], Tensor], x: Tensor) -> Tensor:
+    r"""Returns :math:`\sqrt{E[X_k^2]}` by one pass over the images."""
+    chunks = x.split(4096)
+    power = sum(coefficients(chunk).square().sum(dim=0, dtype=torch.float64) for chunk in chunks)
+    return (torch.as_tensor(power) / len(x)).sqrt()
+
+
+def _common_eigenbasis(matrices: Tensor) -> tuple[Tensor, Tensor] | None:
+    """Eigenvectors that all the matrices share, and the eigenvalues (B, n); None without them."""
+    # A generic sum of commuting symmetric matrices has no eigenvector that one of them lacks.
+    weights = torch.linspace(1, 2, len(matrices), dtype=matrices.dtype)
+    if (matrices - matrices.mT).abs().max() > _ROUNDING * matrices.abs().max():
+        return None
+    basis = torch.linalg.eigh(torch.einsum("b,bij->ij", weights, matrices)).eigenvectors
+    rotated = basis.T @ matrices @ basis
+    diagonal = rotated.diagonal(dim1=-2, dim2=-1)
+    rest = (rotated - torch.diag_embed(diagonal)).abs().max()
+    return (basis, diagonal) if rest <= _ROUNDING * matrices.abs().max() else None
+
+
+def _sampled(
+    method: str, corruption: Corruption, x: Tensor, severities: Tensor, estimator: Estimator
+) -> np.ndarray:
+    generator = torch.Generator().manual_seed(estimator.seed)
+    chosen = torch.randperm(len(x), generator=generator)[: estimator.samples]
+    images = x[chosen].double()
+    levels = torch.stack([corruption.at(s)(images).flatten(1) for s in severities])
+    if method == "sliced":
+        return _sliced(levels, generator)
+    distance = _exact if method == "exact" else _entropic
+    n = len(levels)
+    result = np.zeros((n, n))
+    for i in range(n):
+        for j in range(i + 1, n):
+            result[i, j] = result[j, i] = distance(levels[i], levels[j])
+    return result
+
+
+def _sliced(levels: Tensor, generator: torch.Generator) -> np.ndarray:
+    r""":math:`\sqrt{n}` times the sliced distance, which for a shift equals the plain one."""
+    n = levels.shape[-1]
+    directions = torch.randn(n, _DIRECTIONS, generator=generator, dtype=levels.dtype)
+    directions /= directions.norm(dim=0)
+    ranked = (levels @ directions).sort(dim=1).values.flatten(1)
+    scale = (n / (ranked.shape[1])) ** 0.5
+    return (scale * torch.cdist(ranked, ranked)).numpy()
+
+
+def _exact(a: Tensor, b: Tensor) -> float:
+    from scipy.optimize import linear_sum_assignment
+    from scipy.spatial.distance import cdist
+
+    cost = cdist(a.numpy(), b.numpy(), "sqeuclidean")
+    return float(cost[linear_sum_assignment(cost)].mean() ** 0.5)
+
+
+def _entropic(a: Tensor, b: Tensor) -> float:
+    try:
+        import ot
+    except ImportError:
+        raise ImportError(
+            "Entropic distances need POT: pip install 'softdiffusion[metrics]'."
+        ) from None
+
+    scale = float((a - b).square().sum(dim=1).mean()) or 1.0
+    divergence = ot.bregman.empirical_sinkhorn_divergence(a.numpy(), b.numpy(), reg=0.1 * scale)
+    return max(float(divergence), 0.0) ** 0.5

@@ -1,0 +1,246 @@
+"""Corruption levels chosen by measuring how far neighbouring distributions lie apart."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from ..corruptions import Corruption
+from .curves import Geometric, Linear, Table
+from .distances import Estimator, distance_matrix
+from .schedule import Range, Schedule
+
+__all__ = ["Selection", "Wasserstein", "narrowest_path", "wasserstein"]
+
+Method = Literal["auto", "closed", "exact", "sliced", "entropic"]
+
+
+@dataclass(frozen=True)
+class Selection:
+    """The result of a selection.
+
+    Attributes:
+        candidates: The severities that were compared, ascending.
+        severities: The chosen ones, both ends included.
+        hops: The Wasserstein-2 distance between each two neighbours of `severities`.
+        sigma: First and last noise level of the schedule to be built.
+        sigma_saturation: The time from which the noise stays at its last level.
+        method: The estimator that measured the distances.
+    """
+
+    candidates: list[float]
+    severities: list[float]
+    hops: list[float]
+    sigma: Range
+    sigma_saturation: float
+    method: str
+
+    @property
+    def epsilon(self) -> float:
+        """The largest hop."""
+        return max(self.hops)
+
+    def schedule(self) -> Schedule:
+        """The schedule that reaches the chosen severities at equally spaced times."""
+        start, end = self.sigma
+        noise = (
+            Linear(start, end) if start == 0 else Geometric(start, end, self.sigma_saturation)
+        )
+        return Schedule(Table(self.severities), noise)
+
+
+class Wasserstein:
+    r"""Chooses severities so that neighbouring corrupted distributions lie close together.
+
+    Among the candidates, ordered by severity, it takes the path from the first to the last
+
+    * with `levels` L: of L levels, whose largest hop is smallest (that hop is :math:`\epsilon`);
+    * with `epsilon`: with the fewest hops none of which exceeds :math:`\epsilon`.
+
+    A hop's length is the Wasserstein-2 distance between the data corrupted at its two ends. The
+    chosen levels are spread evenly over t and joined by straight lines. Source: Daras et al.
+    2022, Section 4; they leave epsilon, the estimator and the number of samples open.
+
+    Arguments:
+        max_severity: The last severity.
+        sigma: First and last noise level, geometric in between (straight if the first is 0). The
+            noise is not part of the distance: :math:`W_2^2` grows by at most
+            :math:`n (\sigma_i - \sigma_j)^2` for n coordinates.
+        levels: The number of levels, both ends counted, >= 2.
+        epsilon: The cap on a hop; give either this or `levels`.
+        min_severity: The first severity.
+        candidates: How many severities are compared, equally spaced; or the severities.
+        sigma_saturation: The time from which the noise stays at its last level.
+        method: "closed" is exact and takes one pass over the data, where the operators at two
+            severities always form a symmetric positive semi-definite product; "exact" is an
+            optimal assignment, "sliced" and "entropic" are estimates; "auto" takes "closed"
+            where its condition holds and "sliced" elsewhere.
+        samples: How many images the estimators other than "closed" use.
+        seed: Chooses those images, and the directions of "sliced".
+
+    Raises:
+        ValueError: If not exactly one of `levels` and `epsilon` is given, or one is out of range.
+    """
+
+    def __init__(
+        self,
+        max_severity: float,
+        sigma: Range,
+        levels: int | None = None,
+        epsilon: float | None = None,
+        min_severity: float = 0.0,
+        candidates: int | Sequence[float] = 256,
+        sigma_saturation: float = 1.0,
+        method: Method = "auto",
+        samples: int = 256,
+        seed: int = 0,
+    ) -> None:
+        if (levels is None) == (epsilon is None):
+            raise ValueError(
+                f"Give either levels or epsilon, but levels is {levels} and epsilon {epsilon}."
+            )
+        if levels is not None and levels < 2:
+            raise ValueError(f"A path needs at least 2 levels, both ends counted, not {levels}.")
+        if epsilon is not None and not epsilon > 0:
+            raise ValueError(f"epsilon must be > 0, but is {epsilon:g}.")
+        self.max_severity = max_severity
+        self.sigma = tuple(sigma)
+        self.levels = levels
+        self.epsilon = epsilon
+        self.min_severity = min_severity
+        self.candidates = candidates
+        self.sigma_saturation = sigma_saturation
+        self.method = method
+        self.samples = samples
+        self.seed = seed
+
+    def select(self, corruption: Corruption, data: Tensor) -> Selection:
+        """Measures the distances on images and chooses the path.
+
+        Arguments:
+            corruption: The family of corruptions.
+            data: Images, (N, C, ...).
+
+        Raises:
+            ValueError: If the candidates do not ascend, the corruption has no such severity, or
+                no path keeps the cap.
+        """
+        candidates = self._candidates()
+        estimator = Estimator(self.method, self.samples, self.seed)
+        method, distances = distance_matrix(corruption, data, candidates, estimator)
+        path = narrowest_path(distances, self.levels, self.epsilon)
+        return Selection(
+            candidates=candidates.tolist(),
+            severities=candidates[path].tolist(),
+            hops=[float(distances[i, j]) for i, j in zip(path, path[1:], strict=False)],
+            sigma=self.sigma,
+            sigma_saturation=self.sigma_saturation,
+            method=method,
+        )
+
+    def _candidates(self) -> Tensor:
+        if isinstance(self.candidates, int):
+            candidates = torch.linspace(
+                self.min_severity, self.max_severity, self.candidates, dtype=torch.float64
+            )
+        else:
+            candidates = torch.tensor(self.candidates, dtype=torch.float64)
+        if len(candidates) < 2 or not (candidates.diff() > 0).all():
+            raise ValueError(
+                "The candidate severities must be at least two and ascend, but are "
+                f"{len(candidates)} from {candidates[0]:g} to {candidates[-1]:g}."
+            )
+        return candidates
+
+
+def wasserstein(
+    corruption: Corruption,
+    data: Tensor,
+    max_severity: float,
+    sigma: Range,
+    levels: int | None = None,
+    epsilon: float | None = None,
+    min_severity: float = 0.0,
+    candidates: int | Sequence[float] = 256,
+    sigma_saturation: float = 1.0,
+    method: Method = "auto",
+    samples: int = 256,
+    seed: int = 0,
+) -> Schedule:
+    """Chooses the severities by `Wasserstein.select` and returns the schedule.
+
+    The arguments behind `data` are those of `Wasserstein`.
+    """
+    choice = Wasserstein(
+        max_severity,
+        sigma,
+        levels,
+        epsilon,
+        min_severity,
+        candidates,
+        sigma_saturation,
+        method,
+        samples,
+        seed,
+    )
+    return choice.select(corruption, data).schedule()
+
+
+def narrowest_path(
+    distances: np.ndarray, levels: int | None = None, epsilon: float | None = None
+) -> list[int]:
+    r"""Finds an ascending path from the first candidate to the last.
+
+    With :math:`E_h(j)` the smallest possible largest hop of a path of h hops that ends in j,
+
+    .. math:: E_{h+1}(j) = \min_{i < j} \max(E_h(i), d_{ij}),
+
+    so :math:`E_{L-1}` at the last candidate answers for `levels`, and the first h at which it is
+    at most `epsilon` answers for `epsilon`. It holds for any distances, monotone or not.
+
+    Arguments:
+        distances: The distances, (n, n); the upper triangle is read.
+        levels: The number of levels of the path, both ends counted.
+        epsilon: The cap on every hop; the path then has the fewest hops.
+
+    Raises:
+        ValueError: If there are fewer candidates than levels, or no path keeps the cap.
+    """
+    n = len(distances)
+    if levels is not None and levels > n:
+        raise ValueError(
+            f"{levels} levels can't be chosen among {n} candidates; raise candidates to {levels}."
+        )
+    forward = np.where(np.arange(n)[:, None] < np.arange(n), distances, np.inf)
+    widest = np.full(n, np.inf)
+    widest[0] = 0.0
+    origins: list[np.ndarray] = []
+    hops = n - 1 if levels is None else levels - 1
+    cap = np.inf if epsilon is None else epsilon
+    for _ in range(hops):
+        reach = np.maximum(widest[:, None], forward)
+        origins.append(reach.argmin(axis=0))
+        widest = reach.min(axis=0)
+        if levels is None and widest[-1] <= cap:
+            break
+    if widest[-1] > cap:
+        smallest = _smallest_cap(forward)
+        raise ValueError(
+            f"No path keeps every hop within epsilon = {cap:g}; the smallest cap that these "
+            f"candidates allow is {smallest:g}. Raise epsilon or the number of candidates."
+        )
+    path = [n - 1]
+    for origin in reversed(origins):
+        path.append(int(origin[path[-1]]))
+    return path[::-1]
+
+
+def _smallest_cap(forward: np.ndarray) -> float:
+    widest = np.full(len(forward), np.inf)
+    widest[0] = 0.0
+    for j in range(1, len(forward)):
+        widest[j] = np.maximum(widest[:j], forward[:j, j]).min()
+    return float(widest[-1])
