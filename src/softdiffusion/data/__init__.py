@@ -1,0 +1,7 @@
+"""Data: digits, Fashion-MNIST and folders of images, in an order that can be resumed."""
+
+from .images import ArrayImages, Images
+from .load import load, open
+from .order import DataOrder
+
+__all__ = ["ArrayImages", "DataOrder", "Images", "load", "open"]

@@ -1,0 +1,66 @@
+"""Opening data by name."""
+
+from pathlib import Path
+from typing import Literal
+
+from torch import Tensor
+
+from .digits import load_digits
+from .fashion_mnist import DEBIAN_FOLDER, load_fashion_mnist
+from .folder import load_folder
+from .images import ArrayImages, Images
+from .resize import area_average
+
+__all__ = ["load", "open"]
+
+Split = Literal["train", "test"]
+
+
+def open(
+    name: str, *, split: Split = "train", size: int | None = None, channels: int | None = None
+) -> Images:
+    """Opens a set of images.
+
+    Arguments:
+        name: "digits"; "fashion-mnist", from where Debian's package puts it, or
+            "fashion-mnist:PATH"; or "folder:PATH", any folder of images.
+        split: "train" or "test".
+        size: The side in pixels. Digits and Fashion-MNIST are shrunk by exact area averages;
+            files of a folder are resized and cropped (see `load_folder`).
+        channels: 1 or 3; None keeps what the data have.
+
+    Raises:
+        ValueError: If the name or the split is unknown, or data are damaged.
+        FileNotFoundError: If files are missing; the message says how to get them.
+    """
+    if split not in ("train", "test"):
+        raise ValueError(f"The split must be train or test, but is {split!r}.")
+    if channels not in (None, 1, 3):
+        raise ValueError(f"Images have 1 or 3 channels, not {channels}.")
+    kind, _, path = name.partition(":")
+    if kind == "folder" and path:
+        return ArrayImages("folder", load_folder(Path(path), split, size, channels))
+    if kind == "digits" and not path:
+        images, labels = load_digits(split)
+    elif kind == "fashion-mnist":
+        images, labels = load_fashion_mnist(Path(path) if path else DEBIAN_FOLDER, split)
+    else:
+        raise ValueError(
+            f"Unknown data {name!r}; use digits, fashion-mnist, fashion-mnist:PATH or folder:PATH."
+        )
+    if size is not None and size != images.shape[-1]:
+        floats = images if images.is_floating_point() else images.float() / 127.5 - 1
+        images = area_average(floats, size).clamp(-1, 1)
+    if channels == 3:
+        images = images.expand(-1, 3, -1, -1)
+    return ArrayImages(kind, images, labels)
+
+
+def load(
+    name: str, *, split: Split = "train", size: int | None = None, channels: int | None = None
+) -> Tensor:
+    """All images of a set as one tensor (N, C, H, W), float32 in [-1, 1].
+
+    The arguments are those of `open`.
+    """
+    return open(name, split=split, size=size, channels=channels).tensor()

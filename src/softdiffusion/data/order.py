@@ -1,0 +1,56 @@
+"""The order of training images: a pure function of seed and position."""
+
+import functools
+
+import numpy as np
+import torch
+from torch import Tensor
+
+__all__ = ["DataOrder"]
+
+
+class DataOrder:
+    """Goes through all images in a new random order every epoch.
+
+    The position counts images since the start of training; what is at a position depends on the
+    seed and the position alone, so a training can be resumed anywhere.
+
+    Arguments:
+        size: The number of images, >= 1.
+        seed: The seed, >= 0.
+
+    Raises:
+        ValueError: If there is no image.
+    """
+
+    def __init__(self, size: int, seed: int) -> None:
+        if size < 1:
+            raise ValueError(f"An order needs at least one image, but there are {size}.")
+        self.size = size
+        self.seed = seed
+
+    def indices(self, position: int, count: int) -> Tensor:
+        """The indices of the images at position, ..., position + count - 1, shape (count,)."""
+        parts = []
+        while count > 0:
+            epoch, offset = divmod(position, self.size)
+            part = _permutation(self.size, self.seed, epoch)[offset : offset + count]
+            parts.append(part)
+            position += len(part)
+            count -= len(part)
+        return torch.cat(parts) if parts else torch.zeros(0, dtype=torch.long)
+
+    def flips(self, position: int, count: int) -> Tensor:
+        """Whether the images at these positions are mirrored, shape (count,); half of them are."""
+        bits = [_bit(self.seed, index) for index in range(position, position + count)]
+        return torch.tensor(bits, dtype=torch.bool)
+
+
+@functools.lru_cache(maxsize=2)
+def _permutation(size: int, seed: int, epoch: int) -> Tensor:
+    rng = np.random.default_rng(np.random.SeedSequence([seed, epoch, 0]))
+    return torch.from_numpy(rng.permutation(size))
+
+
+def _bit(seed: int, position: int) -> bool:
+    return bool(np.random.SeedSequence([seed, position, 2]).generate_state(1)[0] & 1)

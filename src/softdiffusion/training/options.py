@@ -1,0 +1,52 @@
+"""The settings of a training."""
+
+from dataclasses import dataclass
+from typing import Literal
+
+__all__ = ["TrainingOptions"]
+
+
+@dataclass(frozen=True)
+class TrainingOptions:
+    """How a denoiser is trained. All counts are counts of images, over all processes.
+
+    Attributes:
+        batch_size: Images a step.
+        learning_rate: Adam's, after the warm-up.
+        warmup: Images over which the learning rate grows linearly from zero.
+        decay: Images over which the learning rate falls linearly to zero at the end.
+        clip: The largest norm of the gradient; larger ones are scaled down.
+        ema: The decay of the moving average of the weights, a step.
+        times: How times are drawn: spread evenly over each batch, or ("importance") in proportion
+            to the root mean square of the losses seen at each level, with the loss divided by it.
+        precision: The mixed precision of accelerate.
+        log_every: Images between two rows of `stats.jsonl`.
+        checkpoint_every: Images between two checkpoints.
+        sample_every: Images between two sample grids; 0 draws none.
+
+    Raises:
+        ValueError: If a value is out of range.
+    """
+
+    batch_size: int = 64
+    learning_rate: float = 1e-3
+    warmup: int = 6_400
+    decay: int = 0
+    clip: float = 1.0
+    ema: float = 0.999
+    times: Literal["stratified", "importance"] = "stratified"
+    precision: Literal["no", "bf16", "fp16"] = "no"
+    log_every: int = 6_400
+    checkpoint_every: int = 32_000
+    sample_every: int = 0
+
+    def __post_init__(self) -> None:
+        for name in ("batch_size", "log_every", "checkpoint_every"):
+            if getattr(self, name) < 1:
+                raise ValueError(f"{name} must be at least 1, but is {getattr(self, name)}.")
+        for name in ("warmup", "decay", "sample_every"):
+            if getattr(self, name) < 0:
+                raise ValueError(f"{name} must be >= 0, but is {getattr(self, name)}.")
+        for name in ("learning_rate", "clip"):
+            if not getattr(self, name) > 0:
+                raise ValueError(f"{name} must be > 0, but is {getattr(self, name):g}.")

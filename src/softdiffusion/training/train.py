@@ -1,0 +1,221 @@
+"""Training, in one function."""
+
+import json
+import os
+import time
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from ..configuration import to_config
+from ..data import DataOrder, Images
+from ..denoisers import EMA, BaseDenoiser
+from ..objectives import Objective
+from ..priors import Prior
+from ..random import generators
+from ..samplers import MultistepSampler
+from ..saving import save
+from .checkpoint import Checkpoint, Checkpoints
+from .options import TrainingOptions
+from .records import LossMeter, Records
+from .times import ImportanceTimes, StratifiedTimes
+
+__all__ = ["train"]
+
+
+def train(
+    data: Images | Tensor,
+    denoiser: BaseDenoiser,
+    objective: Objective,
+    images: int,
+    *,
+    out: str | Path,
+    prior: Prior | None = None,
+    options: TrainingOptions | None = None,
+    seed: int = 0,
+    flips: bool = False,
+    progress: bool = True,
+) -> BaseDenoiser:
+    """Trains a denoiser and returns the moving average of its weights.
+
+    The run lives in the folder `out`. Calling the function again with the same arguments goes on
+    after the last checkpoint, and ends with weights that are identical bit for bit to those of
+    a run that never stopped (on the same machine and number of threads): images, times and noise
+    are a pure function of the seed and of the count of images.
+
+    Arguments:
+        data: The training images, (N, C, H, W) in [-1, 1].
+        denoiser: The denoiser to train, in place; it knows its process.
+        objective: The loss.
+        images: How many images to train on, counted with repetition.
+        out: The folder of the run: `stats.jsonl`, `checkpoint-*/`, `samples/`, TensorBoard's
+            files and, at the end, `final/` with the averaged weights `ema.safetensors`.
+        prior: Saved beside the weights, and used for sample grids while training.
+        options: The settings.
+        seed: The seed of order, flips, times and noise.
+        flips: Whether every second image on average is mirrored.
+        progress: Whether a progress bar is shown.
+
+    Raises:
+        ValueError: If the folder holds a run with another configuration or a damaged checkpoint,
+            or the loss is not finite.
+    """
+    from accelerate import Accelerator
+    from tqdm import tqdm
+
+    options = options or TrainingOptions()
+    process = denoiser.process
+    accelerator = Accelerator(mixed_precision=options.precision)
+    out = Path(out)
+    order = DataOrder(len(data), seed)
+
+    denoiser.train()
+    ema = EMA(denoiser, options.ema).to(accelerator.device)
+    optimizer = torch.optim.Adam(denoiser.parameters(), lr=options.learning_rate)
+    times = ImportanceTimes() if options.times == "importance" else StratifiedTimes()
+    network, prepared_optimizer = accelerator.prepare(denoiser, optimizer)
+    state = Checkpoint(denoiser, ema, optimizer, times.state)
+    checkpoints = Checkpoints(out)
+
+    start = checkpoints.restore(state)
+    if accelerator.is_main_process:
+        _claim(out, denoiser, objective, options, seed, flips)
+        records = Records(out, start)
+    accelerator.wait_for_everyone()
+    meter = LossMeter()
+    bar = tqdm(
+        total=images,
+        initial=start,
+        unit="image",
+        disable=not (progress and accelerator.is_main_process),
+        desc="training",
+    )
+    clock, clock_images = time.perf_counter(), start
+
+    for position in range(start, images, options.batch_size):
+        # What is drawn: a pure function of (seed, position), so that nothing random is stored.
+        generator = _generator(seed, position)
+        torch.manual_seed(generator.initial_seed() + accelerator.process_index)  # for dropout
+        mine = slice(accelerator.process_index, None, accelerator.num_processes)
+        x0 = _batch(data, order, position, options.batch_size, flips)
+        noise = torch.randn(x0.shape, generator=generator)
+        t, weight = times.sample(len(x0), generator)
+        x0, noise, t, weight = (a[mine].to(accelerator.device) for a in (x0, noise, t, weight))
+
+        loss = objective(process, network, x0, t, noise)
+        accelerator.backward((weight * loss).mean())
+        norm = accelerator.clip_grad_norm_(network.parameters(), options.clip)
+        for group in optimizer.param_groups:
+            group["lr"] = options.learning_rate * _ramp(position, images, options)
+        prepared_optimizer.step()
+        prepared_optimizer.zero_grad()
+        ema.update(accelerator.unwrap_model(network))
+
+        t, loss = (accelerator.gather(a).cpu() for a in (t, loss.detach()))
+        if not torch.isfinite(loss).all():
+            raise ValueError(
+                f"The loss is not finite after {position} images; lower the learning rate "
+                f"(now {options.learning_rate:g}), or check the schedule for sigma = 0."
+            )
+        times.update(t, loss)
+        meter.add(t, loss)
+        done = min(position + options.batch_size, images)
+        bar.update(done - position)
+
+        if accelerator.is_main_process:
+            if _passes(options.log_every, position, done) or done == images:
+                now = time.perf_counter()
+                speed = (done - clock_images) / (now - clock)
+                clock, clock_images = now, done
+                row: dict[str, Any] = {"images": done, **meter.read(), "gradient_norm": float(norm)}
+                row |= {"learning_rate": group["lr"], "images_per_second": speed}
+                records.write(row)
+                bar.set_postfix(loss=f"{row['loss']:.4g}")
+            if _passes(options.checkpoint_every, position, done) or done == images:
+                checkpoints.save(state, done)
+            if prior is not None and options.sample_every and _passes(
+                options.sample_every, position, done
+            ):
+                _draw(out / "samples" / f"{done:09d}.png", ema, prior)
+    bar.close()
+    if accelerator.is_main_process:
+        records.close()
+        save(out / "final", ema, prior)
+    accelerator.wait_for_everyone()
+    return ema.denoiser
+
+
+def _batch(
+    data: Images | Tensor, order: DataOrder, position: int, count: int, flips: bool
+) -> Tensor:
+    indices = order.indices(position, count)
+    x0 = data[indices] if isinstance(data, Tensor) else data.batch(indices)
+    if not flips:
+        return x0
+    mirrored = order.flips(position, count).reshape(-1, 1, 1, 1)
+    return torch.where(mirrored, x0.flip(-1), x0)
+
+
+def _generator(seed: int, position: int) -> torch.Generator:
+    state = np.random.SeedSequence([seed, position, 1]).generate_state(1, np.uint64)[0]
+    return torch.Generator().manual_seed(int(state >> 2))
+
+
+def _ramp(position: int, images: int, options: TrainingOptions) -> float:
+    """The share of the learning rate: linear warm-up at the start, linear decay at the end."""
+    up = (position + options.batch_size) / options.warmup if options.warmup else 1.0
+    down = (images - position) / options.decay if options.decay else 1.0
+    return min(1.0, up, down)
+
+
+def _passes(interval: int, before: int, after: int) -> bool:
+    """Whether a multiple of the interval lies in (before, after]."""
+    return before // interval < after // interval
+
+
+def _claim(
+    out: Path,
+    denoiser: BaseDenoiser,
+    objective: Objective,
+    options: TrainingOptions,
+    seed: int,
+    flips: bool,
+) -> None:
+    """Writes the run's configuration, or checks that it is the one that the folder was made for."""
+    config = {
+        "denoiser": to_config(denoiser)[0],
+        "objective": to_config(objective)[0],
+        # These may change between two calls without changing what is learned.
+        "options": {
+            name: value
+            for name, value in vars(options).items()
+            if name not in ("log_every", "checkpoint_every", "sample_every", "decay")
+        },
+        "seed": seed,
+        "flips": flips,
+    }
+    path = out / "training.json"
+    text = json.dumps(config, indent=2)
+    if path.exists():
+        if json.loads(path.read_text()) != json.loads(text):
+            raise ValueError(
+                f"The folder {out} holds a training with another configuration (see {path.name} in "
+                "it); choose another folder, or give the same arguments to go on."
+            )
+        return
+    out.mkdir(parents=True, exist_ok=True)
+    draft = path.with_suffix(".draft")
+    draft.write_text(text)
+    os.replace(draft, path)
+
+
+@torch.no_grad()
+def _draw(path: Path, ema: EMA, prior: Prior) -> None:
+    from ..plots import save_grid
+
+    noise = generators(0, range(16))
+    x1 = prior.sample(16, generator=noise).to(next(ema.buffers()).device)
+    save_grid(MultistepSampler(ema.process, ema, steps=20)(x1, generator=noise).cpu(), path)
