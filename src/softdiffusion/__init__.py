@@ -1,3 +1,121 @@
 """Diffusion models for any linear corruption: x_t = C_t x_0 + sigma_t eta."""
 
+from importlib import import_module
+from types import ModuleType
+
+from . import data, operators, schedules
+from .corruptions import (
+    Composition,
+    Corruption,
+    FadingMask,
+    GaussianBlur,
+    Identity,
+    MatrixFamily,
+    Scaling,
+)
+from .denoisers import (
+    EDM,
+    EMA,
+    BaseDenoiser,
+    ClippedDenoiser,
+    Denoiser,
+    DiffusersUNet,
+    GaussianDenoiser,
+    Preconditioning,
+    Residual,
+    SmallUNet,
+)
+from .objectives import (
+    CleanRegression,
+    DenoisingScoreMatching,
+    DriftMatched,
+    LookAhead,
+    Objective,
+    SoftScoreMatching,
+    StepMatched,
+    soft_score_matching,
+)
+from .priors import DataPrior, GaussianPrior, MixturePrior, Prior
+from .process import SoftDiffusion, Transition
+from .random import generators
+from .samplers import (
+    AncestralSampler,
+    BridgeSampler,
+    DeterministicSampler,
+    HeunSampler,
+    MomentumSampler,
+    MultistepSampler,
+    NaiveSampler,
+    NuSampler,
+    ProbabilityFlowSampler,
+    Sampler,
+)
+from .saving import load, save
+from .schedules import Schedule
+from .training import TrainingOptions, train
+
 __version__ = "0.1.0"
+
+__all__ = [
+    "EDM",
+    "EMA",
+    "AncestralSampler",
+    "BaseDenoiser",
+    "BridgeSampler",
+    "CleanRegression",
+    "ClippedDenoiser",
+    "Composition",
+    "Corruption",
+    "DataPrior",
+    "Denoiser",
+    "DenoisingScoreMatching",
+    "DeterministicSampler",
+    "DiffusersUNet",
+    "DriftMatched",
+    "FadingMask",
+    "GaussianBlur",
+    "GaussianDenoiser",
+    "GaussianPrior",
+    "HeunSampler",
+    "Identity",
+    "LookAhead",
+    "MatrixFamily",
+    "MixturePrior",
+    "MomentumSampler",
+    "MultistepSampler",
+    "NaiveSampler",
+    "NuSampler",
+    "Objective",
+    "Preconditioning",
+    "Prior",
+    "ProbabilityFlowSampler",
+    "Residual",
+    "Sampler",
+    "Scaling",
+    "Schedule",
+    "SmallUNet",
+    "SoftDiffusion",
+    "SoftScoreMatching",
+    "StepMatched",
+    "TrainingOptions",
+    "Transition",
+    "data",
+    "generators",
+    "load",
+    "metrics",
+    "operators",
+    "plots",
+    "save",
+    "schedules",
+    "soft_score_matching",
+    "train",
+]
+
+#: Modules that bring heavy dependencies, imported when first used.
+_LAZY = ("metrics", "plots")
+
+
+def __getattr__(name: str) -> ModuleType:
+    if name in _LAZY:
+        return import_module(f".{name}", __name__)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -1,0 +1,1 @@
+"""The command `softdiffusion`; one short file a subcommand."""

@@ -1,0 +1,37 @@
+"""Entry point of the command."""
+
+import sys
+from collections.abc import Sequence
+
+from . import corrupt, evaluate, info, sample, schedule, train
+from .parser import Parser
+
+__all__ = ["main"]
+
+COMMANDS = {
+    "corrupt": corrupt,
+    "schedule": schedule,
+    "train": train,
+    "sample": sample,
+    "evaluate": evaluate,
+    "info": info,
+}
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Runs a subcommand; a problem ends in one sentence on standard error and a non-zero code."""
+    parser = Parser(prog="softdiffusion", description=sys.modules["softdiffusion"].__doc__)
+    subcommands = parser.add_subcommands()
+    for name, module in COMMANDS.items():
+        subcommands.add_subcommand(name, module.parser(), help=module.__doc__)
+    choice = parser.parse_args(arguments)
+    try:
+        COMMANDS[choice.subcommand].run(choice[choice.subcommand])
+    except (ValueError, OSError, ImportError) as error:
+        sys.exit(f"softdiffusion {choice.subcommand}: {' '.join(str(error).split())}")
+    except KeyboardInterrupt:
+        sys.exit(f"softdiffusion {choice.subcommand}: stopped; the same command goes on from here.")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,39 @@
+"""Finding the model and the recipe that a command is pointed at."""
+
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from ..denoisers import BaseDenoiser
+from ..priors import Prior
+from ..saving import load
+from .train import RECIPE
+
+__all__ = ["load_model", "recipe_of"]
+
+
+def load_model(path: Path, trust: list[str]) -> tuple[BaseDenoiser, Prior]:
+    """Loads a model folder, or the `final` model of a run's folder.
+
+    Raises:
+        FileNotFoundError: If there is none.
+        ValueError: If the model was saved without a start for the samplers.
+    """
+    folder = path / "final" if (path / "final").is_dir() else path
+    denoiser, prior = load(folder, trust=trust)
+    if prior is None:
+        raise ValueError(
+            f"The model {folder} was saved without a prior, so there is no start to sample from; "
+            "fit one with sd.GaussianPrior.fit and save the model again."
+        )
+    return denoiser, prior
+
+
+def recipe_of(path: Path) -> dict[str, Any]:
+    """The recipe that lies beside a model; empty if there is none."""
+    for folder in (path, path.parent):
+        if (folder / RECIPE).is_file():
+            content = yaml.safe_load((folder / RECIPE).read_text())
+            return content if isinstance(content, dict) else {}
+    return {}

@@ -1,0 +1,140 @@
+"""What a recipe says: the arguments that `corrupt`, `schedule` and `train` share."""
+
+from typing import Literal
+
+import torch
+from jsonargparse import Namespace
+from torch import Tensor, nn
+
+from ..corruptions import Corruption
+from ..data import DataOrder, Images, open
+from ..denoisers import Denoiser, Preconditioning
+from ..objectives import Objective
+from ..priors import DataPrior, GaussianPrior, MixturePrior, Prior
+from ..process import SoftDiffusion
+from ..schedules import Schedule, Selection, Wasserstein
+from ..training import TrainingOptions
+from .parser import Parser
+
+__all__ = ["Recipe", "add_recipe"]
+
+#: As many images are enough to measure distances and to fit a start; reading more is slow.
+_MEASURED = 10_000
+
+
+def add_recipe(parser: Parser) -> None:
+    """Adds everything that a recipe in YAML may say."""
+    parser.add_argument("--config", action="config", help="A recipe in YAML.")
+    parser.add_argument(
+        "--data",
+        type=str,
+        default="digits",
+        help="digits, fashion-mnist, fashion-mnist:PATH or folder:PATH.",
+    )
+    parser.add_argument("--size", type=int | None, default=None, help="Side of the images, pixels.")
+    parser.add_argument("--channels", type=int, default=1, help="1 for grey, 3 for RGB.")
+    parser.add_argument("--flips", type=bool, default=False, help="Mirror every second image.")
+    parser.add_argument("--corruption", type=Corruption, default={"class_path": "softdiffusion.GaussianBlur"})
+    parser.add_argument(
+        "--schedule",
+        type=Schedule | Wasserstein,
+        default={
+            "class_path": "softdiffusion.schedules.Wasserstein",
+            "init_args": {"max_severity": 8.0, "sigma": [0.02, 0.2], "levels": 32},
+        },
+        help="A schedule, a selection by distance, or a file written by `softdiffusion schedule`.",
+    )
+    parser.add_argument(
+        "--levels", type=int | None, default=None, help="Overrides the levels of a selection."
+    )
+    parser.add_argument(
+        "--epsilon", type=float | None, default=None, help="Overrides the cap of a selection."
+    )
+    parser.add_argument("--backbone", type=nn.Module, default={"class_path": "softdiffusion.SmallUNet"})
+    parser.link_arguments("channels", "backbone.init_args.channels")
+    parser.add_argument(
+        "--preconditioning", type=Preconditioning, default={"class_path": "softdiffusion.Residual"}
+    )
+    parser.add_argument(
+        "--objective",
+        type=Objective,
+        default={
+            "class_path": "softdiffusion.StepMatched",
+            "init_args": {"steps": 10, "soft_share": 0.1},
+        },
+    )
+    parser.add_argument(
+        "--prior",
+        type=Literal["gaussian", "mixture", "data"],
+        default="gaussian",
+        help="The start of the samplers; `data` needs the training images whenever it draws.",
+    )
+    parser.add_argument("--prior_components", type=int, default=10, help="Those of the mixture.")
+    parser.add_argument("--images", type=int, default=400_000, help="Images to train on.")
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_class_arguments(TrainingOptions)
+
+
+class Recipe:
+    """Builds what the parsed arguments describe.
+
+    Arguments:
+        parser: The parser that read them.
+        arguments: What it read.
+    """
+
+    def __init__(self, parser: Parser, arguments: Namespace) -> None:
+        if arguments.levels is not None or arguments.epsilon is not None:
+            chosen = arguments.schedule
+            if "Wasserstein" not in chosen.class_path:
+                raise ValueError(
+                    f"--levels and --epsilon belong to a selection, but the schedule is a "
+                    f"{chosen.class_path}; use --schedule Wasserstein."
+                )
+            chosen.init_args.levels = arguments.levels
+            chosen.init_args.epsilon = arguments.epsilon
+        torch.manual_seed(arguments.seed)  # for the first weights of the backbone
+        self.arguments = arguments
+        self.built = parser.instantiate(arguments)
+
+    def data(self, split: Literal["train", "test"] = "train") -> Images:
+        """The images."""
+        a = self.arguments
+        return open(a.data, split=split, size=a.size, channels=a.channels)
+
+    @staticmethod
+    def measured(data: Images) -> Tensor:
+        """The images on which distances are measured and a start is fitted."""
+        return data.batch(DataOrder(len(data), 0).indices(0, min(len(data), _MEASURED)))
+
+    def selection(self, data: Images) -> Selection | None:
+        """The levels chosen by distance, if the recipe asks for that."""
+        chosen = self.built.schedule
+        if isinstance(chosen, Wasserstein):
+            return chosen.select(self.built.corruption, self.measured(data))
+        return None
+
+    def process(self, selection: Selection | None) -> SoftDiffusion:
+        """The forward process."""
+        schedule = selection.schedule() if selection else self.built.schedule
+        return SoftDiffusion(self.built.corruption, schedule)
+
+    def denoiser(self, process: SoftDiffusion) -> Denoiser:
+        """The network, not yet trained."""
+        return Denoiser(self.built.backbone, process, self.built.preconditioning)
+
+    def prior(self, process: SoftDiffusion, data: Images) -> Prior:
+        """The start, fitted to the data."""
+        images = self.measured(data)
+        match self.arguments.prior:
+            case "mixture":
+                return MixturePrior.fit(process, images, self.arguments.prior_components)
+            case "data":
+                return DataPrior(process, images)
+            case _:
+                return GaussianPrior.fit(process, images)
+
+    def options(self) -> TrainingOptions:
+        """The settings of the training."""
+        names = TrainingOptions.__dataclass_fields__
+        return TrainingOptions(**{name: self.arguments[name] for name in names})

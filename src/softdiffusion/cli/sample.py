@@ -1,0 +1,78 @@
+"""Draw images from a trained model."""
+
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import torch
+from jsonargparse import Namespace
+
+from ..denoisers import BaseDenoiser
+from ..plots import save_animation, save_grid, save_images
+from ..process import SoftDiffusion
+from ..random import generators
+from ..samplers import Sampler
+from .models import load_model
+from .parser import Parser
+
+__all__ = ["add_sampling", "parser", "run"]
+
+#: Images in the grid and in the animation.
+_SHOWN = 64
+
+
+def add_sampling(parser: Parser) -> None:
+    """Adds the arguments of commands that draw from a model."""
+    parser.add_argument("--config", action="config", help="These arguments in YAML.")
+    parser.add_argument("--model", type=Path, required=True, help="A run's folder, or a model's.")
+    parser.add_argument("--out", type=Path, required=True, help="The folder for what is made.")
+    parser.add_argument("--count", type=int, default=64, help="How many images are drawn.")
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--batch_size", type=int, default=256, help="Images drawn at a time.")
+    parser.add_argument("--device", type=str, default="cuda" if torch.cuda.is_available() else "cpu")
+    parser.add_argument(
+        "--trust", type=list[str], default=[], help="Modules outside softdiffusion that may be loaded."
+    )
+
+
+def parser() -> Parser:
+    """The arguments of `softdiffusion sample`."""
+    parser = Parser()
+    add_sampling(parser)
+    parser.add_argument(
+        "--sampler",
+        type=Callable[[SoftDiffusion, BaseDenoiser], Sampler],
+        default={
+            "class_path": "softdiffusion.MultistepSampler",
+            "init_args": {"steps": 30, "progress": True},
+        },
+    )
+    parser.add_argument("--animation", type=bool, default=False, help="Write trajectory.gif too.")
+    parser.add_argument("--dry_run", type=bool, default=False, help="Say what would be done.")
+    return parser
+
+
+@torch.no_grad()
+def run(arguments: Namespace) -> None:
+    """Writes `grid.png`, one PNG an image in `images/` and, on demand, `trajectory.gif`."""
+    denoiser, prior = load_model(arguments.model, arguments.trust)
+    denoiser.to(arguments.device)
+    sampler = parser().instantiate(arguments).sampler(denoiser.process, denoiser)
+    print(
+        f"{arguments.count} images by {type(sampler).__name__} with {sampler.nfe} network calls each"
+    )
+    if arguments.dry_run:
+        return
+    start = time.perf_counter()
+    noise = generators(arguments.seed, range(arguments.count))
+    x1 = prior.sample(arguments.count, generator=noise).to(arguments.device)
+    images = sampler(x1, generator=noise, batch_size=arguments.batch_size).cpu().clamp(-1, 1)
+    seconds = time.perf_counter() - start
+    save_grid(images[:_SHOWN], arguments.out / "grid.png")
+    save_images(images, arguments.out / "images")
+    if arguments.animation:
+        noise = generators(arguments.seed, range(min(arguments.count, _SHOWN)))
+        x1 = prior.sample(len(noise), generator=noise).to(arguments.device)
+        frames = sampler.trajectory(x1, generator=noise).cpu()
+        save_animation(frames, arguments.out / "trajectory.gif")
+    print(f"wrote {arguments.out / 'grid.png'} and images/ in {seconds:.1f} s")

@@ -1,0 +1,47 @@
+"""Choose corruption levels by measuring distances, and plot them."""
+
+import dataclasses
+import json
+from pathlib import Path
+
+import yaml
+from jsonargparse import Namespace
+
+from ..configuration import to_config
+from ..plots import plot_schedule
+from .parser import Parser
+from .recipe import Recipe, add_recipe
+
+__all__ = ["parser", "run", "write_schedule"]
+
+
+def parser() -> Parser:
+    """The arguments of `softdiffusion schedule`."""
+    parser = Parser()
+    add_recipe(parser)
+    parser.add_argument(
+        "--out", type=Path, required=True, help="The folder for schedule.yaml and schedule.png."
+    )
+    return parser
+
+
+def run(arguments: Namespace) -> None:
+    """Writes `schedule.yaml`, which `--schedule` reads, `selection.json` and `schedule.png`."""
+    recipe = Recipe(parser(), arguments)
+    write_schedule(recipe, arguments.out)
+    print(f"wrote {arguments.out / 'schedule.yaml'} and schedule.png")
+
+
+def write_schedule(recipe: Recipe, out: Path) -> None:
+    """Writes the recipe's schedule, with the measurement behind it if there is one."""
+    out.mkdir(parents=True, exist_ok=True)
+    selection = recipe.selection(recipe.data())
+    schedule = recipe.process(selection).schedule
+    (out / "schedule.yaml").write_text(yaml.safe_dump(to_config(schedule)[0], sort_keys=False))
+    if selection is not None:
+        (out / "selection.json").write_text(json.dumps(dataclasses.asdict(selection), indent=2))
+        print(
+            f"{len(selection.severities)} levels among {len(selection.candidates)} candidates by "
+            f"the {selection.method} distance; largest hop {selection.epsilon:.4g}"
+        )
+    plot_schedule(selection or schedule, out / "schedule.png")

@@ -1,0 +1,66 @@
+"""Train a model; the same command goes on after a stop."""
+
+import os
+from pathlib import Path
+
+from jsonargparse import Namespace
+
+from ..training import train
+from .parser import Parser
+from .recipe import Recipe, add_recipe
+from .schedule import write_schedule
+
+__all__ = ["RECIPE", "parser", "run"]
+
+#: The file in a run's folder that says how it was trained.
+RECIPE = "recipe.yaml"
+
+
+def parser() -> Parser:
+    """The arguments of `softdiffusion train`."""
+    parser = Parser()
+    add_recipe(parser)
+    parser.add_argument("--out", type=Path, required=True, help="The folder of the run.")
+    parser.add_argument("--dry_run", type=bool, default=False, help="Say what would be done.")
+    parser.add_argument("--progress", type=bool, default=True, help="Show a progress bar.")
+    return parser
+
+
+def run(arguments: Namespace) -> None:
+    """Trains, or says what it would do."""
+    reader = parser()
+    recipe = Recipe(reader, arguments)
+    data = recipe.data()
+    process = recipe.process(recipe.selection(data))
+    denoiser = recipe.denoiser(process)
+    prior = recipe.prior(process, data)
+    options = recipe.options()
+    weights = sum(parameter.numel() for parameter in denoiser.parameters())
+    print(
+        f"{len(data):,} images of {data.shape} from {arguments.data}; {weights:,} weights; "
+        f"{arguments.images:,} images in steps of {options.batch_size}; to {arguments.out}"
+    )
+    if arguments.dry_run:
+        return
+    arguments.out.mkdir(parents=True, exist_ok=True)
+    write_schedule(recipe, arguments.out)
+    train(
+        data,
+        denoiser,
+        recipe.built.objective,
+        arguments.images,
+        out=arguments.out,
+        prior=None if arguments.prior == "data" else prior,
+        options=options,
+        seed=arguments.seed,
+        flips=arguments.flips,
+        progress=arguments.progress,
+    )
+    _write_recipe(reader, arguments)
+    print(f"wrote {arguments.out / 'final'}")
+
+
+def _write_recipe(reader: Parser, arguments: Namespace) -> None:
+    draft = arguments.out / f"{RECIPE}.draft"
+    draft.write_text(reader.dump(arguments, skip_unset=False))
+    os.replace(draft, arguments.out / RECIPE)
