@@ -1,6 +1,7 @@
 """Denoisers: preconditioning, backbones, the exact Gaussian denoiser, moving averages."""
 
 from .denoiser import BaseDenoiser, ClippedDenoiser, Denoiser
+from .diffusers_unet import DiffusersUNet
 from .ema import EMA
 from .gaussian import GaussianDenoiser
 from .preconditioning import EDM, Preconditioning, Residual
@@ -12,6 +13,7 @@ __all__ = [
     "BaseDenoiser",
     "ClippedDenoiser",
     "Denoiser",
+    "DiffusersUNet",
     "GaussianDenoiser",
     "Preconditioning",
     "Residual",

@@ -1,0 +1,137 @@
+"""The U-Net of the library diffusers as a backbone."""
+
+from collections.abc import Sequence
+
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+__all__ = ["DiffusersUNet"]
+
+
+class DiffusersUNet(nn.Module):
+    """`diffusers.UNet2DModel`, for any number of channels and any size of image.
+
+    It is fed 1000 t, since its sinusoids hardly move over t in [0, 1]. Images are padded by
+    replication to a size that every level can halve, and the result is cropped back.
+
+    Arguments:
+        channels: The channels of an image.
+        size: The side of an image in pixels, or (height, width). It only decides which level has
+            self-attention; images of other sizes are accepted.
+        width: The channels of the first level, a multiple of 32; those of the other levels are
+            its multiples.
+        multipliers: One factor a level, each level at half the resolution of the one before.
+        blocks: Residual blocks a level on the way down; there is one more on the way up.
+        attention: The first level whose longer side is at most this many pixels has
+            self-attention, and so has the bottom; None means no self-attention.
+        dropout: The share of activations dropped in training.
+        skip: Whether each level also sees the image itself, smoothed and shrunk, and adds its
+            part to the output, as in NCSN++.
+
+    Raises:
+        ImportError: If diffusers is not installed.
+        ValueError: If the width is not a multiple of 32, or there is no level.
+    """
+
+    def __init__(
+        self,
+        channels: int,
+        size: int | tuple[int, int],
+        width: int = 64,
+        multipliers: Sequence[int] = (1, 2, 2, 2),
+        blocks: int = 2,
+        attention: int | None = 16,
+        dropout: float = 0.0,
+        skip: bool = False,
+    ) -> None:
+        super().__init__()
+        if width % 32 or width < 1 or not multipliers:
+            raise ValueError(
+                "This U-Net needs a width that is a multiple of 32 and at least one level, but has "
+                f"width {width} and multipliers {tuple(multipliers)}."
+            )
+        try:
+            from diffusers import UNet2DModel
+        except ImportError:
+            raise ImportError(
+                "DiffusersUNet needs diffusers: pip install 'softdiffusion[diffusers]'."
+            ) from None
+        self.channels = channels
+        self.size = size
+        self.width = width
+        self.multipliers = tuple(multipliers)
+        self.blocks = blocks
+        self.attention = attention
+        self.dropout = dropout
+        self.skip = skip
+
+        kind = "Skip" if skip else ""
+        attends = self._attends()
+        down = [f"{'Attn' * yes}{kind}DownBlock2D" for yes in attends]
+        up = [f"{'Attn' * yes}{kind}UpBlock2D" for yes in reversed(attends)]
+        self.unet = UNet2DModel(
+            in_channels=channels,
+            out_channels=channels,
+            block_out_channels=tuple(width * multiplier for multiplier in self.multipliers),
+            down_block_types=tuple(down),
+            up_block_types=tuple(up),
+            layers_per_block=blocks,
+            mid_block_scale_factor=2**0.5 if skip else 1.0,
+            add_attention=attention is not None,
+            attention_head_dim=None,  # one head over all channels
+            norm_num_groups=min(width // 4, 32),
+            norm_eps=1e-6,
+            dropout=dropout,
+        )
+        if skip and channels != 3:
+            self._fit_skips()
+
+    @classmethod
+    def ncsnpp(
+        cls,
+        channels: int,
+        size: int | tuple[int, int],
+        width: int = 128,
+        multipliers: Sequence[int] = (1, 2, 2, 2),
+        blocks: int = 4,
+        attention: int | None = 16,
+        dropout: float = 0.1,
+    ) -> "DiffusersUNet":
+        """The shape of NCSN++ (Song et al. 2021), which Soft Diffusion uses for CelebA-64.
+
+        What differs from it: the time is embedded by fixed sinusoids of 1000 t, and the output is
+        not divided by sigma, since it predicts an image.
+        """
+        return cls(channels, size, width, multipliers, blocks, attention, dropout, skip=True)
+
+    def forward(self, x: Tensor, t: Tensor) -> Tensor:
+        """Returns a tensor in the shape (B, C, H, W) of `x`, given one time a sample, (B,)."""
+        height, width = x.shape[-2:]
+        factor = self._factor
+        padded = F.pad(x, (0, -width % factor, 0, -height % factor), mode="replicate")
+        return self.unet(padded, 1000 * t).sample[..., :height, :width]
+
+    @property
+    def _factor(self) -> int:
+        return 2 ** (len(self.multipliers) - 1)
+
+    def _attends(self) -> list[bool]:
+        """Whether each level has self-attention: the first that is small enough."""
+        longest = self.size if isinstance(self.size, int) else max(self.size)
+        padded = longest + -longest % self._factor
+        sides = [padded >> level for level in range(len(self.multipliers))]
+        first = next((side for side in sides if side <= (self.attention or 0)), None)
+        return [side == first for side in sides]
+
+    def _fit_skips(self) -> None:
+        """Replaces the convolutions from and to the image, which diffusers builds for RGB only."""
+        for block in [*self.unet.down_blocks, *self.unet.up_blocks]:
+            conv = block.skip_conv
+            if conv is not None:
+                reads = conv.in_channels == 3
+                block.skip_conv = nn.Conv2d(
+                    self.channels if reads else conv.in_channels,
+                    conv.out_channels if reads else self.channels,
+                    conv.kernel_size,
+                    padding=conv.padding,
+                )
