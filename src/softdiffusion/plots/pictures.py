@@ -1,0 +1,143 @@
+"""Pictures made of images: grids, single files, strips of the forward process, animations."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+from torch import Tensor
+
+from .pixels import mosaic, readable_scale, to_uint8
+
+if TYPE_CHECKING:
+    from PIL.Image import Image
+
+__all__ = ["save_animation", "save_grid", "save_images", "save_strip"]
+
+#: The seconds that an animation runs, and those that its last frame stays.
+_RUNS, _STAYS = 3.0, 2.0
+
+#: The size of captions and the space around them, in pixels.
+_CAPTION, _MARGIN = 13, 6
+
+
+def save_grid(
+    images: Tensor, path: str | Path, columns: int | None = None, scale: int | None = None
+) -> None:
+    """Writes images side by side as one PNG, with a thin white border around each.
+
+    Arguments:
+        images: The images, (N, C, H, W) in [-1, 1], with 1 or 3 channels.
+        path: The file; folders that are missing are made.
+        columns: Images in a row; the default makes the grid about square.
+        scale: Every pixel becomes a square of this side; the default enlarges images of fewer
+            than 64 pixels until they reach it.
+
+    Raises:
+        ValueError: If there is no image, or an argument is out of range.
+    """
+    _picture(mosaic(images, columns, scale)).save(_made(path), format="PNG")
+
+
+def save_images(images: Tensor, folder: str | Path) -> list[Path]:
+    """Writes every image as a PNG of its own, at its own size.
+
+    Arguments:
+        images: The images, (N, C, H, W) in [-1, 1], with 1 or 3 channels.
+        folder: The folder of `0.png`, `1.png`, ..., padded with zeros so that names sort as
+            numbers do; made if missing.
+
+    Returns:
+        The files.
+
+    Raises:
+        ValueError: If the images have another number of channels.
+    """
+    digits = len(str(len(images) - 1))
+    paths = [Path(folder) / f"{index:0{digits}d}.png" for index in range(len(images))]
+    for path, image in zip(paths, to_uint8(images), strict=True):
+        _picture(image).save(_made(path), format="PNG")
+    return paths
+
+
+def save_strip(frames: Tensor, path: str | Path, labels: Sequence[str]) -> None:
+    """Writes a table of images as one PNG: a row for every image, a column for every time.
+
+    Arguments:
+        frames: The same images at T times, (T, B, C, H, W) in [-1, 1]; what noise carries beyond
+            that is shown black or white.
+        path: The file; folders that are missing are made.
+        labels: One caption a column, of one line or more.
+
+    Raises:
+        ValueError: If there are not as many captions as times, or the frames have other axes.
+    """
+    from PIL import Image, ImageDraw, ImageFont
+
+    if frames.ndim != 5 or len(labels) != len(frames):
+        raise ValueError(
+            "A strip needs frames (T, B, C, H, W) and one label for each of the T times, but has "
+            f"the shape {tuple(frames.shape)} and {len(labels)} labels."
+        )
+    font = ImageFont.load_default(_CAPTION)
+    pen = ImageDraw.Draw(Image.new("L", (1, 1)))
+    boxes = [pen.multiline_textbbox((0, 0), label, font=font) for label in labels]
+    caption_width = max(right for _, _, right, _ in boxes)
+    caption_height = max(bottom for _, _, _, bottom in boxes)
+
+    height, width = frames.shape[-2:]
+    scale = max(readable_scale(height, width), int(caption_width) // width)
+    columns = [_picture(mosaic(frame, columns=1, scale=scale)) for frame in frames]
+    pitch = int(max(columns[0].width, caption_width + _MARGIN))
+    top = int(caption_height + 2 * _MARGIN)
+    page = Image.new(columns[0].mode, (len(columns) * pitch, top + columns[0].height), "white")
+    pen = ImageDraw.Draw(page)
+    for index, (column, label) in enumerate(zip(columns, labels, strict=True)):
+        page.paste(column, (index * pitch + (pitch - column.width) // 2, top))
+        centre = (index + 0.5) * pitch
+        pen.multiline_text(
+            (centre, top - _MARGIN), label, fill="black", font=font, anchor="md", align="center"
+        )
+    page.save(_made(path), format="PNG")
+
+
+def save_animation(frames: Tensor, path: str | Path) -> None:
+    """Writes a grid of images that changes with time; it runs 3 seconds, stays 2 and starts again.
+
+    Arguments:
+        frames: The frames, (T, B, C, H, W) in [-1, 1], with 1 or 3 channels.
+        path: The file, whose suffix chooses the format: `.gif`, or `.png` for an animated PNG
+            (exact in colour, where a GIF holds 256 colours a frame).
+
+    Raises:
+        ValueError: If the suffix is another, or the frames have other axes.
+    """
+    suffix = Path(path).suffix
+    if suffix not in (".gif", ".png"):
+        raise ValueError(f"An animation is a .gif or a .png, but the file is called {path}.")
+    if frames.ndim != 5 or len(frames) == 0:
+        raise ValueError(
+            f"Frames must have the axes (T, B, C, H, W), but have {tuple(frames.shape)}."
+        )
+    first, *rest = (_picture(mosaic(frame)) for frame in frames)
+    times = [round(1000 * _RUNS / len(frames))] * len(rest) + [round(1000 * _STAYS)]
+    first.save(_made(path), save_all=True, append_images=rest, duration=times, loop=0)
+
+
+def _picture(image: np.ndarray) -> Image:
+    """The Pillow image of bytes (H, W, C)."""
+    from PIL import Image
+
+    channels = image.shape[-1]
+    if channels not in (1, 3):
+        raise ValueError(f"A picture has 1 or 3 channels, not {channels}.")
+    return Image.fromarray(image[..., 0] if channels == 1 else image)
+
+
+def _made(path: str | Path) -> Path:
+    """The path, whose folder now exists."""
+    path = Path(path)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    return path

@@ -1,0 +1,82 @@
+"""Images as arrays of bytes."""
+
+import math
+
+import numpy as np
+from torch import Tensor
+
+from ..checks import check_finite
+
+__all__ = ["mosaic", "to_uint8"]
+
+#: The smallest side, in pixels of the screen, at which the eye reads an image comfortably.
+_READABLE = 64
+
+#: The level of grey between the tiles of a mosaic.
+_PAGE = 255
+
+
+def to_uint8(images: Tensor) -> np.ndarray:
+    r"""Quantises images, :math:`\operatorname{round}(127.5\,(x + 1))` clipped to [0, 255].
+
+    This is the only place where the package turns images into bytes. Bytes that were read as
+    :math:`k / 127.5 - 1` come back exactly; values outside [-1, 1], as noisy images have them,
+    become black or white.
+
+    Arguments:
+        images: The images, (N, C, H, W), with [-1, 1] from black to white.
+
+    Returns:
+        The bytes, (N, H, W, C).
+
+    Raises:
+        ValueError: If the images have other axes, or hold NaN or infinity.
+    """
+    if images.ndim != 4:
+        raise ValueError(f"Images must have the axes (N, C, H, W), but have {tuple(images.shape)}.")
+    levels = (check_finite("Images", images.detach()).float() + 1) * 127.5
+    return levels.round().clamp(0, 255).byte().permute(0, 2, 3, 1).cpu().numpy()
+
+
+def mosaic(images: Tensor, columns: int | None = None, scale: int | None = None) -> np.ndarray:
+    """Lays images out row by row, with a thin white border around each.
+
+    Arguments:
+        images: The images, (N, C, H, W), with 1 or 3 channels.
+        columns: Images in a row; the default makes the mosaic about square.
+        scale: Every pixel becomes a square of this side; the default enlarges small images until
+            they can be seen.
+
+    Returns:
+        The bytes of the mosaic, (height, width, C).
+
+    Raises:
+        ValueError: If there is no image, or an argument is out of range.
+    """
+    if images.ndim == 4 and (len(images) == 0 or images.shape[1] not in (1, 3)):
+        raise ValueError(
+            "A picture needs at least one image, with 1 or 3 channels, but the images have the "
+            f"shape {tuple(images.shape)}."
+        )
+    if (columns is not None and columns < 1) or (scale is not None and scale < 1):
+        raise ValueError(f"Columns and scale must be at least 1, but are {columns} and {scale}.")
+    tiles = to_uint8(images)
+    scale = scale or readable_scale(*tiles.shape[1:3])
+    columns = columns or math.ceil(math.sqrt(len(tiles)))
+    tiles = tiles.repeat(scale, axis=1).repeat(scale, axis=2)
+    count, height, width, channels = tiles.shape
+    rows = math.ceil(count / columns)
+    gap = max(1, round(math.sqrt(scale)))
+    page = np.full(
+        (rows * (height + gap) + gap, columns * (width + gap) + gap, channels), _PAGE, np.uint8
+    )
+    for index, tile in enumerate(tiles):
+        row, column = divmod(index, columns)
+        top, left = gap + row * (height + gap), gap + column * (width + gap)
+        page[top : top + height, left : left + width] = tile
+    return page
+
+
+def readable_scale(height: int, width: int) -> int:
+    """The smallest whole enlargement at which the shorter side of an image is readable."""
+    return math.ceil(_READABLE / min(height, width))
