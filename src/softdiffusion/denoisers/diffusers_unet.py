@@ -1,6 +1,7 @@
 """The U-Net of the library diffusers as a backbone."""
 
 from collections.abc import Sequence
+from typing import Any
 
 import torch.nn.functional as F
 from torch import Tensor, nn
@@ -33,6 +34,8 @@ class DiffusersUNet(nn.Module):
         ValueError: If the width is not a multiple of 32, or there is no level.
     """
 
+    unet: Any  # a UNet2DModel, whose inherited attributes its own annotations hide
+
     def __init__(
         self,
         channels: int,
@@ -51,7 +54,7 @@ class DiffusersUNet(nn.Module):
                 f"width {width} and multipliers {tuple(multipliers)}."
             )
         try:
-            from diffusers import UNet2DModel
+            import diffusers
         except ImportError:
             raise ImportError(
                 "DiffusersUNet needs diffusers: pip install 'softdiffusion[diffusers]'."
@@ -69,7 +72,7 @@ class DiffusersUNet(nn.Module):
         attends = self._attends()
         down = [f"{'Attn' * yes}{kind}DownBlock2D" for yes in attends]
         up = [f"{'Attn' * yes}{kind}UpBlock2D" for yes in reversed(attends)]
-        self.unet = UNet2DModel(
+        self.unet = diffusers.UNet2DModel(
             in_channels=channels,
             out_channels=channels,
             block_out_channels=tuple(width * multiplier for multiplier in self.multipliers),
