@@ -5,7 +5,7 @@ import math
 import torch
 from torch import Tensor
 
-__all__ = ["check_finite", "check_range", "per_sample"]
+__all__ = ["check_batch", "check_finite", "check_range", "per_sample"]
 
 
 def check_range(name: str, value: float | Tensor, low: float, high: float) -> Tensor:
@@ -44,13 +44,29 @@ def check_finite(name: str, value: Tensor) -> Tensor:
     wrong = int((~torch.isfinite(value)).sum())
     if wrong:
         raise ValueError(
-            f"{name} must be finite, but {wrong} of its {value.numel()} entries are NaN or infinite."
+            f"{name} must be finite, but {wrong} of its {value.numel()} entries are NaN or "
+            "infinite."
         )
     return value
 
 
+def check_batch(values: int, images: int) -> None:
+    """Raises unless one value meets every image, or one image every value.
+
+    Raises:
+        ValueError: If the two numbers differ and neither is 1.
+    """
+    if values != images and 1 not in (values, images):
+        raise ValueError(
+            f"{values} values do not fit a batch of {images} images; give one value, or one for "
+            "every image."
+        )
+
+
 def per_sample(value: float | Tensor, like: Tensor) -> Tensor:
     """Shapes a number or one number a sample so that it broadcasts against a batch of images.
+
+    A batch of one image meets any number of values, and one value any batch.
 
     Arguments:
         value: A number or a tensor of shape () or (B,).
@@ -58,9 +74,13 @@ def per_sample(value: float | Tensor, like: Tensor) -> Tensor:
 
     Returns:
         A tensor of shape () or (B, 1, ..., 1) with as many axes as `like`.
+
+    Raises:
+        ValueError: If there are several values, but another number of images.
     """
     dtype = torch.promote_types(like.dtype, torch.float32)
     tensor = torch.as_tensor(value, dtype=dtype, device=like.device)
     if tensor.ndim == 0:
         return tensor
+    check_batch(len(tensor), len(like))
     return tensor.reshape(-1, *(1,) * (like.ndim - 1))

@@ -1,10 +1,12 @@
 """Operators that are diagonal in an orthonormal transform."""
 
 from collections.abc import Callable
+from typing import TypeGuard
 
 import torch
 from torch import Tensor
 
+from ..checks import check_batch
 from .operator import LinearOperator
 from .scale import Scale
 from .transforms import Transform
@@ -43,11 +45,7 @@ class Diagonal(LinearOperator):
             ValueError: If the operator is for another number of samples than `z` holds.
         """
         diagonal = self.symbol(z)
-        if 1 not in (len(diagonal), len(z)) and len(diagonal) != len(z):
-            raise ValueError(
-                f"The operator holds {len(diagonal)} severities, but the batch has {len(z)} "
-                "images; give one severity, or one for every image."
-            )
+        check_batch(len(diagonal), len(z))
         return diagonal
 
     @property
@@ -85,6 +83,6 @@ class Diagonal(LinearOperator):
 
     _after = _times  # diagonal operators in one basis commute
 
-    def _shares_basis_with(self, other: LinearOperator) -> bool:
+    def _shares_basis_with(self, other: LinearOperator) -> "TypeGuard[Diagonal | Scale]":
         same = isinstance(other, Diagonal) and other.transform == self.transform
         return same or isinstance(other, Scale)

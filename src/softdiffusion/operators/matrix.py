@@ -3,7 +3,7 @@
 import torch
 from torch import Tensor
 
-from ..checks import per_sample
+from ..checks import check_batch, per_sample
 from .operator import LinearOperator
 from .scale import Scale
 
@@ -50,6 +50,7 @@ class Matrix(LinearOperator):
                 f"The matrix takes images of {n} numbers, but got images of shape "
                 f"{tuple(x.shape[1:])}."
             )
+        check_batch(len(self._batch), len(x))
         dtype = torch.promote_types(x.dtype, torch.float32)
         matrix = self.matrix.to(dtype=dtype, device=x.device)
         with torch.autocast(x.device.type, enabled=False):
@@ -78,7 +79,9 @@ class Matrix(LinearOperator):
 
     def _plus(self, other: LinearOperator) -> LinearOperator | None:
         if isinstance(other, Matrix):
-            return self._with(self.matrix + other.matrix)
+            shape_in = self.shape_in or other.shape_in
+            shape_out = self.shape_out or other.shape_out
+            return Matrix(self.matrix + other.matrix, shape_in, shape_out)
         if isinstance(other, Scale) and self.matrix.shape[-1] == self.matrix.shape[-2]:
             unit = torch.eye(self.matrix.shape[-1]).to(self.matrix)
             return self._with(self.matrix + per_sample(other.factor, unit[None]) * unit)
@@ -86,14 +89,21 @@ class Matrix(LinearOperator):
 
     def _times(self, other: LinearOperator) -> LinearOperator | None:
         if isinstance(other, Matrix):
-            return Matrix(self.matrix @ other.matrix, other.shape_in, self.shape_out)
+            # A matrix without a shape keeps the one that its partner gives or wants.
+            shape_in = other.shape_in or self.shape_in
+            shape_out = self.shape_out or other.shape_out
+            return Matrix(self.matrix @ other.matrix, shape_in, shape_out)
         return self._after(other)
 
     def _after(self, other: LinearOperator) -> LinearOperator | None:
         if isinstance(other, Scale):
-            factor = per_sample(other.factor, self.matrix.reshape(-1, *self.matrix.shape[-2:]))
-            return self._with(factor * self.matrix)
+            return self._with(per_sample(other.factor, self._batch) * self.matrix)
         return None
+
+    @property
+    def _batch(self) -> Tensor:
+        """The matrices as a batch (B, m, n)."""
+        return self.matrix.reshape(-1, *self.matrix.shape[-2:])
 
     def _with(self, matrix: Tensor) -> "Matrix":
         return Matrix(matrix, self.shape_in, self.shape_out)
@@ -119,9 +129,9 @@ class DensePseudoInverse(LinearOperator):
         n = torch.Size(shape_in).numel()
         if n > _LARGEST_DENSE:
             raise ValueError(
-                f"The pseudo-inverse of a {type(self.operator).__name__} is computed densely, which "
-                f"is refused above {_LARGEST_DENSE} coordinates, but the image has {n}; solve the "
-                "normal equations iteratively instead."
+                f"The pseudo-inverse of a {type(self.operator).__name__} is computed densely, "
+                f"which is refused above {_LARGEST_DENSE} coordinates, but the image has {n}; "
+                "solve the normal equations iteratively instead."
             )
         dtype = torch.promote_types(y.dtype, torch.float32)
         matrix = self.operator.to_matrix(shape_in, dtype)

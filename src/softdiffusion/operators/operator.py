@@ -26,7 +26,7 @@ class LinearOperator(ABC):
     @property
     @abstractmethod
     def T(self) -> "LinearOperator":
-        r"""The adjoint :math:`A^\top`, with :math:`\langle A x, y \rangle = \langle x, A^\top y \rangle`."""
+        r"""The adjoint: :math:`\langle A x, y \rangle = \langle x, A^\top y \rangle`."""
 
     def adjoint(self, y: Tensor) -> Tensor:
         r"""Returns :math:`A^\top y`."""

@@ -39,14 +39,21 @@ class Scale(LinearOperator):
         return self
 
     def pinverse(self, rtol: float | None = None) -> LinearOperator:
-        factor = torch.as_tensor(self.factor)
+        factor = self._exact_factor
         return Scale(torch.where(factor == 0, 0.0, 1 / factor))
 
     def sqrt(self) -> LinearOperator:
-        factor = torch.as_tensor(self.factor)
+        factor = self._exact_factor
         if (factor < 0).any():
             raise ValueError(f"A square root needs factors >= 0, but one is {factor.min():g}.")
         return Scale(factor.sqrt())
+
+    @property
+    def _exact_factor(self) -> Tensor:
+        """The factor as a tensor; a plain number keeps its double precision."""
+        if isinstance(self.factor, Tensor):
+            return self.factor
+        return torch.tensor(self.factor, dtype=torch.float64)
 
     def _plus(self, other: LinearOperator) -> LinearOperator | None:
         return Scale(self.factor + other.factor) if isinstance(other, Scale) else None
