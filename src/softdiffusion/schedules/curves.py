@@ -59,13 +59,15 @@ class Geometric(Curve):
             about 0.25.
 
     Raises:
-        ValueError: If a start of zero, or a saturation outside (0, 1], makes this impossible.
+        ValueError: If the start is not above zero, the end lies below it, or the saturation
+            lies outside (0, 1].
     """
 
     def __init__(self, start: float, end: float, saturation: float = 1.0) -> None:
-        if start <= 0:
+        if not 0 < start <= end:
             raise ValueError(
-                f"A geometric curve can't start at {start:g}; start above zero, or use a linear one."
+                "A geometric curve starts above zero and does not fall, but should go from "
+                f"{start:g} to {end:g}; give the clean end first, or use a linear curve from zero."
             )
         if not 0 < saturation <= 1:
             raise ValueError(f"The saturation time must be in (0, 1], but is {saturation:g}.")
@@ -74,7 +76,8 @@ class Geometric(Curve):
         self.saturation = saturation
 
     def __call__(self, t: Tensor) -> Tensor:
-        return self.start * (self.end / self.start) ** (t / self.saturation).clamp(max=1)
+        # Counted from the end, which may be a corruption's largest severity: never beyond it.
+        return self.end * (self.start / self.end) ** (1 - (t / self.saturation).clamp(max=1))
 
 
 class Cosine(Curve):
@@ -100,7 +103,9 @@ class Sine(Curve):
 
 
 class VPAmplitudeLoss(Curve):
-    r""":math:`1 - \alpha_t` with :math:`\log \alpha_t = -\tfrac14 t^2 (\beta_1 - \beta_0) - \tfrac12 t \beta_0`.
+    r"""The share :math:`1 - \alpha_t` of the amplitude that is lost.
+
+    .. math:: \log \alpha_t = -\tfrac14 t^2 (\beta_1 - \beta_0) - \tfrac12 t \beta_0
 
     Source: the VP-SDE of Song et al. 2021, Eq. 33.
     """
@@ -141,7 +146,9 @@ class Table(Curve):
         if not all(map(math.isfinite, values)) or any(
             b < a for a, b in zip(values, values[1:], strict=False)
         ):
-            raise ValueError(f"The values of a table must be finite and not decrease, but are {values}.")
+            raise ValueError(
+                f"The values of a table must be finite and not decrease, but are {values}."
+            )
         self.values = values
 
     def __call__(self, t: Tensor) -> Tensor:

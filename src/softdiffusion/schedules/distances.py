@@ -110,27 +110,30 @@ def _isometry(corruption: Corruption, x: Tensor, severities: Tensor) -> Tensor |
     if isinstance(operator, Diagonal | Scale) and corruption.transform is not None:
         root = _root_mean_square(corruption.transform.forward, x)
         diagonal = operator.diagonal(root.expand(len(severities), *root.shape))
-        diagonal = diagonal.expand(len(severities), *diagonal.shape[1:])
+        diagonal = diagonal.expand(len(severities), *root.shape)
     elif isinstance(operator, Matrix) and (joint := _common_eigenbasis(operator.matrix)):
         basis, diagonal = joint
-        root = _root_mean_square(lambda chunk: chunk.double().flatten(1) @ basis, x)
+        root = _root_mean_square(lambda chunk: chunk.flatten(1) @ basis, x)
     else:
         return None
-    changes_sign = (diagonal.amin(dim=0) < 0) & (diagonal.amax(dim=0) > 0)
+    rounding = _ROUNDING * diagonal.abs().max()
+    changes_sign = (diagonal.amin(dim=0) < -rounding) & (diagonal.amax(dim=0) > rounding)
     return None if changes_sign.any() else (diagonal * root).flatten(1)
 
 
 def _root_mean_square(coefficients: Callable[[Tensor], Tensor], x: Tensor) -> Tensor:
     r"""Returns :math:`\sqrt{E[X_k^2]}` by one pass over the images."""
     chunks = x.split(4096)
-    power = sum(coefficients(chunk).square().sum(dim=0, dtype=torch.float64) for chunk in chunks)
+    power = sum(coefficients(chunk.double()).square().sum(dim=0) for chunk in chunks)
     return (torch.as_tensor(power) / len(x)).sqrt()
 
 
 def _common_eigenbasis(matrices: Tensor) -> tuple[Tensor, Tensor] | None:
     """Eigenvectors that all the matrices share, and the eigenvalues (B, n); None without them."""
-    # A generic sum of commuting symmetric matrices has no eigenvector that one of them lacks.
-    weights = torch.linspace(1, 2, len(matrices), dtype=matrices.dtype)
+    # A generic sum of commuting symmetric matrices has no eigenvector that one of them lacks;
+    # random weights are generic.
+    generator = torch.Generator().manual_seed(0)
+    weights = torch.rand(len(matrices), generator=generator, dtype=matrices.dtype)
     if (matrices - matrices.mT).abs().max() > _ROUNDING * matrices.abs().max():
         return None
     basis = torch.linalg.eigh(torch.einsum("b,bij->ij", weights, matrices)).eigenvectors

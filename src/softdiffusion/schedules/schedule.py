@@ -30,7 +30,9 @@ class Schedule:
             values = curve(t)
             if not torch.isfinite(values).all() or (values < 0).any():
                 wrong = values[~(torch.isfinite(values) & (values >= 0))][0].item()
-                raise ValueError(f"A schedule's {name} must be finite and >= 0, but reaches {wrong:g}.")
+                raise ValueError(
+                    f"A schedule's {name} must be finite and >= 0, but reaches {wrong:g}."
+                )
             falls = (values.diff() < 0).nonzero()
             if len(falls):
                 raise ValueError(
@@ -67,7 +69,7 @@ def linear(severity: Range, sigma: Range) -> Schedule:
 
 
 def cosine() -> Schedule:
-    r"""The variance-preserving cosine: with `Scaling`, :math:`\alpha = \cos(\pi t/2)`, :math:`\sigma = \sin(\pi t/2)`."""
+    r"""With `Scaling`, :math:`\alpha = \cos(\pi t/2)` and :math:`\sigma = \sin(\pi t/2)`."""
     return Schedule(Cosine(0.0, 1.0), Sine(0.0, 1.0))
 
 

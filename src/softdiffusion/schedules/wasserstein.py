@@ -46,9 +46,7 @@ class Selection:
     def schedule(self) -> Schedule:
         """The schedule that reaches the chosen severities at equally spaced times."""
         start, end = self.sigma
-        noise = (
-            Linear(start, end) if start == 0 else Geometric(start, end, self.sigma_saturation)
-        )
+        noise = Linear(start, end) if start == 0 else Geometric(start, end, self.sigma_saturation)
         return Schedule(Table(self.severities), noise)
 
 
@@ -107,7 +105,7 @@ class Wasserstein:
         if epsilon is not None and not epsilon > 0:
             raise ValueError(f"epsilon must be > 0, but is {epsilon:g}.")
         self.max_severity = max_severity
-        self.sigma = tuple(sigma)
+        self.sigma = (sigma[0], sigma[1])
         self.levels = levels
         self.epsilon = epsilon
         self.min_severity = min_severity
@@ -142,16 +140,21 @@ class Wasserstein:
         )
 
     def _candidates(self) -> Tensor:
+        low, high = self.min_severity, self.max_severity
         if isinstance(self.candidates, int):
-            candidates = torch.linspace(
-                self.min_severity, self.max_severity, self.candidates, dtype=torch.float64
-            )
+            candidates = torch.linspace(low, high, max(self.candidates, 0), dtype=torch.float64)
         else:
             candidates = torch.tensor(self.candidates, dtype=torch.float64)
         if len(candidates) < 2 or not (candidates.diff() > 0).all():
             raise ValueError(
-                "The candidate severities must be at least two and ascend, but are "
-                f"{len(candidates)} from {candidates[0]:g} to {candidates[-1]:g}."
+                "There must be at least two candidate severities, in ascending order from "
+                f"{low:g} to {high:g}, but there are {len(candidates)}, or they do not "
+                "ascend."
+            )
+        if [candidates[0].item(), candidates[-1].item()] != [low, high]:
+            raise ValueError(
+                f"The candidate severities go from {candidates[0]:g} to {candidates[-1]:g}, but "
+                f"must begin at min_severity, {low:g}, and end at max_severity, {high:g}."
             )
         return candidates
 
