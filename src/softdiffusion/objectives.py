@@ -13,6 +13,7 @@ from typing import Literal
 import torch
 from torch import Tensor
 
+from .checks import per_sample
 from .process import SoftDiffusion
 
 __all__ = [
@@ -66,7 +67,7 @@ class Objective(ABC):
 
 
 class SoftScoreMatching(Objective):
-    r""":math:`w(t)\, \lVert C_t e \rVert^2`: once corrupted, the prediction matches the observation.
+    r""":math:`w(t)\, \lVert C_t e \rVert^2`: once corrupted, the prediction is the observation.
 
     With :math:`w = 1/\sigma_t^2` it is denoising score matching at weighting :math:`\sigma_t^2`.
     Source: Daras et al. 2022, Eq. 7.
@@ -136,11 +137,11 @@ class LookAhead(Objective):
 
 
 class StepMatched(Objective):
-    r""":math:`\lVert (C_s - \rho C_t) e \rVert^2 + w \lVert C_t e \rVert^2`, :math:`s = \max(t - 1/N, 0)`.
+    r""":math:`\lVert (C_s - \rho C_t) e \rVert^2 + w \lVert C_t e \rVert^2`: the step is right.
 
-    The first term is the error that a deterministic step from t to s makes,
-    :math:`\rho = \sigma_s / \sigma_t`. Where the noise is constant it never sees what :math:`C_t`
-    keeps; the soft share w keeps the prediction an estimate of the image there.
+    The first term is the error that a deterministic step from t to :math:`s = \max(t - 1/N, 0)`
+    makes, with :math:`\rho = \sigma_s / \sigma_t`. Where the noise is constant it never sees what
+    :math:`C_t` keeps; the soft share w keeps the prediction an estimate of the image there.
 
     Arguments:
         steps: The number N of sampling steps that it is trained for, >= 1.
@@ -163,18 +164,31 @@ class StepMatched(Objective):
 
 
 class DriftMatched(Objective):
-    r""":math:`\lVert (C'_t - (\sigma'_t / \sigma_t) C_t) e \rVert^2`, the limit of the step-matched loss.
+    r""":math:`\lVert (C'_t - (\sigma'_t / \sigma_t) C_t) e \rVert^2`, the limit of short steps.
 
     It is :math:`N^2` times `StepMatched` for :math:`N \to \infty`: the error of the drift of the
     probability-flow equation. Derivatives are with respect to t.
+
+    Raises:
+        ValueError: When called at a time where the noise is zero but grows.
     """
 
     def loss(self, process: SoftDiffusion, error: Tensor, t: Tensor, noise: Tensor) -> Tensor:
-        sigma, slope = torch.func.jvp(process.sigma, (t,), (torch.ones_like(t),))
-        C_e, dC_e = torch.func.jvp(
-            lambda time: process.operator(time)(error), (t,), (torch.ones_like(t),)
-        )
-        return square(dC_e - (slope / sigma).reshape(-1, *(1,) * (error.ndim - 1)) * C_e)
+        sigma, slope = with_derivative(process.sigma, t)
+        C_e, dC_e = with_derivative(lambda time: process.operator(time)(error), t)
+        if ((sigma == 0) & (slope != 0)).any():
+            raise ValueError(
+                "The drift is infinite where the noise starts from zero; use times with sigma > 0, "
+                "or the step-matched loss."
+            )
+        growth = torch.where(slope == 0, 0.0, slope / sigma)  # 0 where there is no noise at all
+        return square(dC_e - per_sample(growth, error) * C_e)
+
+
+def with_derivative(function: Callable[[Tensor], Tensor], t: Tensor) -> tuple[Tensor, Tensor]:
+    """A function of one time a sample, and its derivative with respect to the time."""
+    value, derivative, *_ = torch.func.jvp(function, (t,), (torch.ones_like(t),))
+    return value, derivative
 
 
 def square(error: Tensor) -> Tensor:

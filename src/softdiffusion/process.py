@@ -135,7 +135,7 @@ class SoftDiffusion:
 
 @dataclass(frozen=True)
 class Transition:
-    r"""A hop from time t to time s <= t: operators, noise levels and :math:`\rho = \sigma_s / \sigma_t`."""
+    """A hop from time t to time s <= t: operators and noise levels at both ends."""
 
     t: Tensor
     s: Tensor
@@ -146,7 +146,7 @@ class Transition:
 
     @property
     def rho(self) -> Tensor:
-        """The ratio of the noise levels, 1 where they are equal, zero included."""
+        r"""The ratio :math:`\sigma_s / \sigma_t`, 1 where they are equal, zero included."""
         return torch.where(self.sigma_t == self.sigma_s, 1.0, self.sigma_s / self.sigma_t)
 
     @property

@@ -4,9 +4,10 @@ from collections.abc import Sequence
 from functools import reduce
 from typing import ClassVar
 
+import torch
 from torch import Tensor
 
-from ..operators import LinearOperator
+from ..operators import Diagonal, LinearOperator, Scale
 from .corruption import Corruption
 
 __all__ = ["Composition"]
@@ -15,7 +16,8 @@ __all__ = ["Composition"]
 class Composition(Corruption):
     r"""Several corruptions one after the other, driven by one severity in [0, 1].
 
-    .. math:: C(\text{severity}) = C_k(\text{severity} \cdot s_k) \cdots C_1(\text{severity} \cdot s_1)
+    .. math:: C(\text{severity})
+        = C_k(\text{severity} \cdot s_k) \cdots C_1(\text{severity} \cdot s_1)
 
     Arguments:
         corruptions: The families in the order in which they are applied.
@@ -38,8 +40,11 @@ class Composition(Corruption):
             corruption.at(severity)  # raises if it is out of range
         self.corruptions = list(corruptions)
         self.severities = list(severities)
-        transforms = {corruption.transform for corruption in corruptions}
-        self.transform = transforms.pop() if len(transforms) == 1 else None
+        combined = self.operator(torch.zeros(()))
+        if isinstance(combined, Diagonal):
+            self.transform = combined.transform
+        elif isinstance(combined, Scale):
+            self.transform = corruptions[0].transform
 
     def operator(self, severity: Tensor) -> LinearOperator:
         members = [

@@ -35,7 +35,9 @@ class MatrixFamily(Corruption):
         self.matrix = check_finite("The matrix", matrix)
 
     def operator(self, severity: Tensor) -> LinearOperator:
-        matrix = self.matrix.to(severity.device, torch.promote_types(self.matrix.dtype, severity.dtype))
+        matrix = self.matrix.to(
+            severity.device, torch.promote_types(self.matrix.dtype, severity.dtype)
+        )
         unit = torch.eye(len(matrix), dtype=matrix.dtype, device=matrix.device)
         share = per_sample(severity, matrix[None])
         return Matrix((1 - share) * unit + share * matrix)

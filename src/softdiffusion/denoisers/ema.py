@@ -11,10 +11,12 @@ __all__ = ["EMA"]
 
 
 class EMA(BaseDenoiser):
-    r"""A copy of a denoiser that follows it slowly, :math:`\bar\theta \leftarrow d\,\bar\theta + (1 - d)\,\theta`.
+    r"""A copy of a denoiser that follows it slowly.
 
-    The decay is :math:`d = \min(\text{decay}, (1 + k) / (10 + k))` at the k-th update, so that an
-    early average forgets its random start.
+    .. math:: \bar\theta \leftarrow d\,\bar\theta + (1 - d)\,\theta,
+        \qquad d = \min(\text{decay}, (1 + k) / (10 + k))
+
+    at the k-th update, counted from 0, so that an early average forgets its random start.
 
     Arguments:
         denoiser: The denoiser to follow; it is copied, never changed.
@@ -40,7 +42,7 @@ class EMA(BaseDenoiser):
         """Moves the average towards the denoiser's present weights; buffers are copied."""
         k = int(self.updates)
         decay = min(self.decay, (1 + k) / (10 + k))
-        averages = list(self.denoiser.parameters())
+        averages: list[Tensor] = list(self.denoiser.parameters())
         torch._foreach_lerp_(averages, list(denoiser.parameters()), 1 - decay)
         for average, buffer in zip(self.denoiser.buffers(), denoiser.buffers(), strict=True):
             average.copy_(buffer)

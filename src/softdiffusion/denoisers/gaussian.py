@@ -1,5 +1,6 @@
 """The exact denoiser of Gaussian data."""
 
+import torch
 from torch import Tensor
 
 from ..checks import per_sample
@@ -22,12 +23,14 @@ class GaussianDenoiser(BaseDenoiser):
     Arguments:
         process: A process whose corruption is diagonal in a transform.
         mean: The mean image, (C, ...).
-        spectrum: The variance of every coefficient in the corruption's transform, (C, ...), > 0
-            where the process has no noise.
+        spectrum: The variance of every coefficient in the corruption's transform, (C, ...), >= 0.
 
     Raises:
         ValueError: If the corruption has no such transform, or a variance is negative.
     """
+
+    mean: Tensor
+    spectrum: Tensor
 
     def __init__(self, process: SoftDiffusion, mean: Tensor, spectrum: Tensor) -> None:
         super().__init__()
@@ -58,5 +61,6 @@ class GaussianDenoiser(BaseDenoiser):
         X_t = self.transform.forward(x_t)
         lam = self.process.spectrum(t, X_t)
         sigma = per_sample(self.process.sigma(t), X_t)
-        gain = lam * v / (lam**2 * v + sigma**2)
+        power = lam**2 * v + sigma**2
+        gain = torch.where(power > 0, lam * v / power, 0.0)  # what left no trace is its mean
         return self.transform.inverse(m + gain * (X_t - lam * m))

@@ -22,7 +22,10 @@ class Preconditioning(ABC):
 
 
 class Residual(Preconditioning):
-    """The network predicts what is missing: factors (1, 1, 1). Source: Daras et al. 2022, Section 3."""
+    """The network predicts what is missing: factors (1, 1, 1).
+
+    Source: Daras et al. 2022, Section 3.
+    """
 
     def __call__(self, process: SoftDiffusion, x_t: Tensor, t: Tensor) -> Factors:
         return 1.0, 1.0, 1.0

@@ -51,7 +51,10 @@ class SmallUNet(nn.Module):
 
         embedding = 4 * width
         self.time = nn.Sequential(
-            TimeFeatures(width), nn.Linear(width, embedding), nn.SiLU(), nn.Linear(embedding, embedding)
+            TimeFeatures(width),
+            nn.Linear(width, embedding),
+            nn.SiLU(),
+            nn.Linear(embedding, embedding),
         )
         widths = [width * multiplier for multiplier in self.multipliers]
         self.first = nn.Conv2d(channels, width, 3, padding=1)
@@ -102,7 +105,9 @@ class SmallUNet(nn.Module):
 
 
 class TimeFeatures(nn.Module):
-    """Sines and cosines of the time at geometric frequencies from half a turn to 500 over [0, 1]."""
+    """Sines and cosines of the time, at geometric frequencies from half a turn to 500 turns."""
+
+    frequencies: Tensor
 
     def __init__(self, size: int) -> None:
         super().__init__()
