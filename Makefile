@@ -5,7 +5,7 @@ BIN := .venv/bin
 STAMP := .venv/.installed
 
 .DEFAULT_GOAL := help
-.PHONY: help venv demo test lint format bench build clean
+.PHONY: help venv demo test lint format bench wheel clean
 
 help:  ## show this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "make %-7s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -23,7 +23,7 @@ demo: $(STAMP)  ## corrupt, choose a schedule, train, sample and evaluate; write
 	$(BIN)/python examples/demo.py --out demo
 
 test: $(STAMP)  ## run the tests
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -q
 
 lint: $(STAMP)  ## check format, style, types and the order of the layers
 	$(BIN)/ruff format --check .
@@ -38,7 +38,7 @@ format: $(STAMP)  ## format the code and fix what can be fixed
 bench: $(STAMP)  ## print the ratios that the project promises
 	$(BIN)/python benchmarks/run.py
 
-build: $(STAMP)  ## build the wheel into dist/
+wheel: $(STAMP)  ## build the wheel into dist/
 	$(BIN)/python -m build --wheel
 
 clean:  ## remove what was built, not .venv and not runs/
