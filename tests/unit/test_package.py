@@ -1,0 +1,36 @@
+"""What `import softdiffusion` promises."""
+
+import subprocess
+import sys
+
+import softdiffusion as sd
+
+#: Imported only inside the functions that need them.
+HEAVY = {
+    "PIL",
+    "accelerate",
+    "diffusers",
+    "jsonargparse",
+    "matplotlib",
+    "ot",
+    "sklearn",
+    "tensorboard",
+    "torchmetrics",
+    "yaml",
+}
+
+
+def test_the_import_brings_nothing_heavy():
+    """torch's own optional imports are taken out: what counts is what this package adds."""
+    script = (
+        "import sys, torch; before = set(sys.modules); import softdiffusion; "
+        "print(*{name.partition('.')[0] for name in set(sys.modules) - before})"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", script], check=True, capture_output=True, text=True
+    )
+    assert HEAVY.isdisjoint(done.stdout.split())
+
+
+def test_every_public_name_exists():
+    assert [name for name in sd.__all__ if not hasattr(sd, name)] == []
