@@ -21,7 +21,7 @@ HEAVY = {
 
 
 def test_the_import_brings_nothing_heavy():
-    """torch's own optional imports are taken out: what counts is what this package adds."""
+    """What torch imports by itself does not count."""
     script = (
         "import sys, torch; before = set(sys.modules); import softdiffusion; "
         "print(*{name.partition('.')[0] for name in set(sys.modules) - before})"

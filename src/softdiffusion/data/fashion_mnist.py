@@ -2,6 +2,7 @@
 
 import gzip
 import math
+import zlib
 from pathlib import Path
 
 import numpy as np
@@ -26,8 +27,8 @@ def load_fashion_mnist(folder: Path, split: str) -> tuple[Tensor, Tensor]:
         ValueError: If a file is damaged.
     """
     prefix = "t10k" if split == "test" else "train"
-    images = _read_idx(_find(folder, f"{prefix}-images-idx3-ubyte"))
-    labels = _read_idx(_find(folder, f"{prefix}-labels-idx1-ubyte"))
+    images = _read_idx(_find(folder, f"{prefix}-images-idx3-ubyte"), axes=3)
+    labels = _read_idx(_find(folder, f"{prefix}-labels-idx1-ubyte"), axes=1)
     return torch.from_numpy(images)[:, None], torch.from_numpy(labels).long()
 
 
@@ -42,18 +43,24 @@ def _find(folder: Path, name: str) -> Path:
     )
 
 
-def _read_idx(path: Path) -> np.ndarray:
+def _read_idx(path: Path, axes: int) -> np.ndarray:
     """Reads an IDX file of bytes: a magic number, one size an axis, then the numbers."""
     try:
-        content = gzip.open(path).read() if path.suffix == ".gz" else path.read_bytes()
-    except (EOFError, OSError) as error:
+        content = path.read_bytes()
+        if path.suffix == ".gz":
+            content = gzip.decompress(content)
+    except (EOFError, OSError, zlib.error) as error:
         raise ValueError(f"The file {path} is damaged ({error}); fetch it again.") from None
-    axes = content[3] if len(content) > 3 and content[:3] == b"\0\0\x08" else 0
     header = 4 + 4 * axes
-    shape = tuple(int(size) for size in np.frombuffer(content[4:header], ">u4"))
-    if axes == 0 or len(shape) != axes or len(content) != header + math.prod(shape):
+    if len(content) < header or content[:4] != bytes((0, 0, 8, axes)):
         raise ValueError(
-            f"The file {path} is damaged: it is not an IDX file of bytes, or its {len(content)} "
-            f"bytes do not hold the {shape} values that it announces; fetch it again."
+            f"The file {path} is damaged: it is not an IDX file of bytes with {axes} axes; "
+            "fetch it again."
+        )
+    shape = tuple(int(size) for size in np.frombuffer(content[4:header], ">u4"))
+    if len(content) != header + math.prod(shape):
+        raise ValueError(
+            f"The file {path} is damaged: it announces {math.prod(shape)} values but holds "
+            f"{len(content) - header}; fetch it again."
         )
     return np.frombuffer(content, np.uint8, offset=header).reshape(shape).copy()

@@ -1,54 +1,104 @@
 """Folders of image files."""
 
+from __future__ import annotations
+
+import functools
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
 from torch import Tensor
 
-__all__ = ["load_folder"]
+from .images import Images, to_float
+
+if TYPE_CHECKING:
+    from PIL import Image
+
+__all__ = ["FolderImages"]
 
 _SUFFIXES = {".png", ".jpg", ".jpeg", ".bmp", ".webp", ".gif", ".tif", ".tiff"}
 
 #: Without folders of its own, every tenth file is the test split.
 _HELD_OUT = 10
 
-#: From this many files on, a progress bar is shown while they are decoded.
+#: For more files than this, a progress bar is shown while they are decoded.
 _MANY = 1_000
 
 
-def load_folder(folder: Path, split: str, size: int | None, channels: int | None) -> Tensor:
-    """Reads all images below a folder, sorted by path, as uint8 (N, C, H, W).
+class FolderImages(Images):
+    """The image files below a folder, sorted by relative path.
 
-    If the folder has the subfolders `train` and `test`, they are the splits; otherwise every
-    tenth file is held out as the test split.
+    If the folder has both subfolders `train` and `test`, they are the splits; otherwise every
+    tenth file (the 10th, 20th, ...) is the test split and the others are the training split.
+    All files are decoded when the first batch is asked for, and kept in memory as uint8.
+
+    Photographs are turned upright (EXIF), transparent parts show white, an animation gives its
+    first frame, and 16-bit grey is scaled to 8 bits.
 
     Arguments:
         folder: The folder; its subfolders are searched too.
         split: "train" or "test".
-        size: The short side is resized to this many pixels (Lanczos with antialiasing) and the
-            centre is cropped to a square; None keeps the files' common size.
+        size: The short side is resized to this many pixels (Lanczos, antialiased), and the centre
+            is cropped to a square; None keeps the size that all files then must share.
         channels: 1 for grey, 3 for RGB; None follows the first file.
 
     Raises:
-        FileNotFoundError: If the folder does not exist or holds no images.
-        ValueError: If a file can't be read, or sizes differ and no size was given.
+        FileNotFoundError: If the folder does not exist or has no images for this split.
+        ValueError: If the first file can't be read; for other files, with the first batch.
     """
-    from tqdm import tqdm
 
-    files = _files(folder, split)
-    if channels is None:
-        channels = 1 if _open(files[0]).mode in ("1", "L", "I", "I;16", "LA") else 3
-    arrays: list[Tensor] = []
-    for file in tqdm(files, desc="reading images", unit="file", disable=len(files) < _MANY):
-        array = _decode(file, size, channels)
-        if arrays and array.shape != arrays[0].shape:
-            raise ValueError(
-                f"{files[0].name} has {_size(arrays[0])} pixels but {file.name} has {_size(array)}; "
-                "give a size to which all images are resized and cropped."
-            )
-        arrays.append(array)
-    return torch.stack(arrays)
+    def __init__(
+        self, folder: Path, split: str, size: int | None = None, channels: int | None = None
+    ) -> None:
+        self.folder = folder
+        self.split = split
+        self.size = size
+        self.files = _files(folder, split)
+        first = _open(self.files[0])
+        self.channels = (1 if _is_grey(first) else 3) if channels is None else channels
+        self.name = f"folder:{folder.resolve().name}"
+        pixels = self._pixels(first)
+        self.shape = (self.channels, pixels.shape[1], pixels.shape[2])
+
+    def __len__(self) -> int:
+        return len(self.files)
+
+    def batch(self, indices: Tensor) -> Tensor:
+        return to_float(self._decoded[indices])
+
+    @functools.cached_property
+    def _decoded(self) -> Tensor:
+        """All images as uint8, (N, C, H, W)."""
+        from tqdm import tqdm
+
+        decoded = torch.empty((len(self), *self.shape), dtype=torch.uint8)
+        many = len(self) > _MANY
+        files = tqdm(self.files, desc="reading images", unit="file", disable=not many)
+        for index, file in enumerate(files):
+            pixels = self._pixels(_open(file))
+            if pixels.shape != self.shape:
+                height, width = self.shape[1:]
+                raise ValueError(
+                    f"The images have different sizes: {self.files[0]} has {width} x {height} "
+                    f"pixels but {file} has {pixels.shape[2]} x {pixels.shape[1]}; give a size to "
+                    "which all are resized and cropped."
+                )
+            decoded[index] = pixels
+        return decoded
+
+    def _pixels(self, image: Image.Image) -> Tensor:
+        """The image in the channels and size that were asked for, uint8 (C, H, W)."""
+        from PIL import Image, ImageOps
+
+        if image.has_transparency_data:
+            image = image.convert("RGBA")
+            image = Image.alpha_composite(Image.new("RGBA", image.size, "white"), image)
+        image = image.convert("L" if self.channels == 1 else "RGB")
+        if self.size is not None:
+            image = ImageOps.fit(image, (self.size, self.size), Image.Resampling.LANCZOS)
+        pixels = np.array(image).reshape(image.height, image.width, self.channels)
+        return torch.from_numpy(pixels).permute(2, 0, 1)
 
 
 def _files(folder: Path, split: str) -> list[Path]:
@@ -56,43 +106,44 @@ def _files(folder: Path, split: str) -> list[Path]:
         raise FileNotFoundError(f"There is no folder {folder}; check the path behind 'folder:'.")
     own_splits = (folder / "train").is_dir() and (folder / "test").is_dir()
     root = folder / split if own_splits else folder
-    files = sorted(path for path in root.rglob("*") if path.suffix.lower() in _SUFFIXES)
+    files = [path for path in root.rglob("*") if path.suffix.lower() in _SUFFIXES]
+    files.sort(key=lambda path: path.relative_to(root).parts)
     if not own_splits:
-        held_out = files[_HELD_OUT - 1 :: _HELD_OUT]
-        files = held_out if split == "test" else [f for f in files if f not in set(held_out)]
+        held_out = slice(_HELD_OUT - 1, None, _HELD_OUT)
+        if split == "test":
+            files = files[held_out]
+        else:
+            del files[held_out]
     if not files:
         raise FileNotFoundError(
             f"There are no images for the {split} split in {root}; files must end in "
-            f"{', '.join(sorted(_SUFFIXES))}, and a test split needs at least {_HELD_OUT} of them."
+            f"{', '.join(sorted(_SUFFIXES))}, and without folders train and test a test split "
+            f"needs at least {_HELD_OUT} of them."
         )
     return files
 
 
-def _open(file: Path):  # type: ignore[no-untyped-def]
-    from PIL import Image, UnidentifiedImageError
+def _open(file: Path) -> Image.Image:
+    """Decodes a file: upright, with 8 bits a channel."""
+    from PIL import Image, ImageOps
 
     try:
-        image = Image.open(file)
-        image.load()
-    except (UnidentifiedImageError, OSError, SyntaxError, ValueError) as error:
+        with Image.open(file) as opened:
+            opened.load()
+            image = ImageOps.exif_transpose(opened)
+    except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
         raise ValueError(
             f"The image {file} can't be read ({error}); remove it or replace it."
         ) from None
+    if image.mode.startswith("I;16"):  # Pillow's own conversion cuts everything above 255
+        return Image.fromarray((np.asarray(image) / 257).round().astype(np.uint8))
+    if image.mode in ("I", "F"):
+        raise ValueError(
+            f"The image {file} has 32 bits a pixel and no fixed range of values; save it with 8 or "
+            "16 bits."
+        )
     return image
 
 
-def _decode(file: Path, size: int | None, channels: int) -> Tensor:
-    from PIL import Image, ImageOps
-
-    image = ImageOps.exif_transpose(_open(file))
-    if image.mode in ("P", "RGBA", "LA", "PA"):  # transparent parts show white
-        image = image.convert("RGBA")
-        image = Image.alpha_composite(Image.new("RGBA", image.size, "white"), image)
-    image = image.convert("L" if channels == 1 else "RGB")
-    if size is not None:
-        image = ImageOps.fit(image, (size, size), Image.Resampling.LANCZOS)
-    return torch.from_numpy(np.array(image)).reshape(image.height, image.width, channels).permute(2, 0, 1)
-
-
-def _size(array: Tensor) -> str:
-    return f"{array.shape[2]} x {array.shape[1]}"
+def _is_grey(image: Image.Image) -> bool:
+    return image.mode in ("1", "L", "LA")

@@ -7,7 +7,9 @@ from abc import ABC, abstractmethod
 import torch
 from torch import Tensor
 
-__all__ = ["ArrayImages", "Images"]
+from ..checks import check_finite
+
+__all__ = ["ArrayImages", "Images", "to_float"]
 
 
 class Images(ABC):
@@ -16,7 +18,7 @@ class Images(ABC):
     Attributes:
         name: What the set is called in reports.
         shape: The shape (C, H, W) of an image.
-        labels: The class of every image, (N,), or None.
+        labels: The class of every image, int64, (N,), or None.
     """
 
     name: str
@@ -32,16 +34,22 @@ class Images(ABC):
         """The images at these indices, (B, C, H, W), float32 in [-1, 1]."""
 
     def tensor(self) -> Tensor:
-        """All images, (N, C, H, W)."""
+        """All images, (N, C, H, W), float32 in [-1, 1]."""
         return self.batch(torch.arange(len(self)))
 
-    @functools.cached_property
     def digest(self) -> str:
-        """The SHA-256 of all images as float32 in their order, in hexadecimal."""
-        digest = hashlib.sha256()
+        """The SHA-256 of the shape and of all images as float32, in their order, in hexadecimal.
+
+        It is computed once; equal images have equal digests however they are stored.
+        """
+        return self._digest
+
+    @functools.cached_property
+    def _digest(self) -> str:
+        content = hashlib.sha256(repr((len(self), *self.shape)).encode())
         for indices in torch.arange(len(self)).split(4096):
-            digest.update(self.batch(indices).numpy().tobytes())
-        return digest.hexdigest()
+            content.update(self.batch(indices).numpy().tobytes())
+        return content.hexdigest()
 
 
 class ArrayImages(Images):
@@ -49,20 +57,31 @@ class ArrayImages(Images):
 
     Arguments:
         name: What the set is called in reports.
-        images: The images, (N, C, H, W): uint8, or float32 in [-1, 1].
+        images: The images, (N, C, H, W): uint8 in [0, 255], or float32 in [-1, 1].
         labels: The class of every image, (N,), or None.
 
     Raises:
-        ValueError: If there is no image, or a float image is not within [-1, 1].
+        ValueError: If there is no image, the type or the number of axes is another, labels and
+            images differ in number, or float images are not finite or not within [-1, 1].
     """
 
     def __init__(self, name: str, images: Tensor, labels: Tensor | None = None) -> None:
-        if len(images) == 0:
-            raise ValueError(f"{name} holds no images.")
-        if images.is_floating_point() and not images.abs().max() <= 1:
+        if images.ndim != 4 or images.dtype not in (torch.uint8, torch.float32):
             raise ValueError(
-                f"Images must lie in [-1, 1], but {name} reaches {images.abs().max():g}."
+                f"Images must be uint8 or float32 of shape (N, C, H, W), but {name} is "
+                f"{images.dtype} of shape {tuple(images.shape)}."
             )
+        if len(images) == 0:
+            raise ValueError(f"{name} holds no images; give at least one.")
+        if labels is not None and labels.shape != (len(images),):
+            raise ValueError(
+                f"{name} has {len(images)} images but labels of shape {tuple(labels.shape)}; give "
+                "one label an image."
+            )
+        if images.is_floating_point():
+            most = check_finite(f"Images of {name}", images).abs().max()
+            if most > 1:
+                raise ValueError(f"Images must lie in [-1, 1], but {name} reaches {most:g}.")
         self.name = name
         self.images = images
         self.labels = labels
@@ -73,5 +92,9 @@ class ArrayImages(Images):
         return len(self.images)
 
     def batch(self, indices: Tensor) -> Tensor:
-        images = self.images[indices]
-        return images if images.is_floating_point() else images.float() / 127.5 - 1
+        return to_float(self.images[indices])
+
+
+def to_float(images: Tensor) -> Tensor:
+    """Maps uint8 images from 0, ..., 255 to [-1, 1]; float images stay as they are."""
+    return images if images.is_floating_point() else images.float() / 127.5 - 1

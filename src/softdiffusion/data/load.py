@@ -7,8 +7,8 @@ from torch import Tensor
 
 from .digits import load_digits
 from .fashion_mnist import DEBIAN_FOLDER, load_fashion_mnist
-from .folder import load_folder
-from .images import ArrayImages, Images
+from .folder import FolderImages
+from .images import ArrayImages, Images, to_float
 from .resize import area_average
 
 __all__ = ["load", "open"]
@@ -23,24 +23,29 @@ def open(
 
     Arguments:
         name: "digits"; "fashion-mnist", from where Debian's package puts it, or
-            "fashion-mnist:PATH"; or "folder:PATH", any folder of images.
-        split: "train" or "test".
-        size: The side in pixels. Digits and Fashion-MNIST are shrunk by exact area averages;
-            files of a folder are resized and cropped (see `load_folder`).
+            "fashion-mnist:PATH", a folder with its four IDX files; or "folder:PATH", any folder
+            of images.
+        split: "train" or "test". Digits have 1,497 and 300 images, Fashion-MNIST 60,000 and
+            10,000; for the splits of a folder see `FolderImages`.
+        size: The side in pixels; None keeps what the data have. Digits and Fashion-MNIST are
+            shrunk by exact area averages; files of a folder are resized and cropped.
         channels: 1 or 3; None keeps what the data have.
 
     Raises:
-        ValueError: If the name or the split is unknown, or data are damaged.
+        ValueError: If an argument is unknown or out of range, or data are damaged.
         FileNotFoundError: If files are missing; the message says how to get them.
+        ImportError: If the digits are asked for without scikit-learn.
     """
     if split not in ("train", "test"):
         raise ValueError(f"The split must be train or test, but is {split!r}.")
+    if size is not None and size < 1:
+        raise ValueError(f"The size must be at least 1 pixel, but is {size}.")
     if channels not in (None, 1, 3):
         raise ValueError(f"Images have 1 or 3 channels, not {channels}.")
     kind, _, path = name.partition(":")
     if kind == "folder" and path:
-        return ArrayImages("folder", load_folder(Path(path), split, size, channels))
-    if kind == "digits" and not path:
+        return FolderImages(Path(path), split, size, channels)
+    if name == "digits":
         images, labels = load_digits(split)
     elif kind == "fashion-mnist":
         images, labels = load_fashion_mnist(Path(path) if path else DEBIAN_FOLDER, split)
@@ -49,8 +54,8 @@ def open(
             f"Unknown data {name!r}; use digits, fashion-mnist, fashion-mnist:PATH or folder:PATH."
         )
     if size is not None and size != images.shape[-1]:
-        floats = images if images.is_floating_point() else images.float() / 127.5 - 1
-        images = area_average(floats, size).clamp(-1, 1)
+        # A mean of values in [-1, 1] leaves the interval by rounding alone.
+        images = area_average(to_float(images), size).clamp(-1, 1)
     if channels == 3:
         images = images.expand(-1, 3, -1, -1)
     return ArrayImages(kind, images, labels)

@@ -12,20 +12,23 @@ __all__ = ["DataOrder"]
 class DataOrder:
     """Goes through all images in a new random order every epoch.
 
-    The position counts images since the start of training; what is at a position depends on the
-    seed and the position alone, so a training can be resumed anywhere.
+    The position counts images since the start of training, >= 0; what is at a position depends on
+    the seed and the position alone, so a training can be resumed anywhere. Epoch
+    e = position // size is one permutation of all images, drawn from (seed, e).
 
     Arguments:
         size: The number of images, >= 1.
         seed: The seed, >= 0.
 
     Raises:
-        ValueError: If there is no image.
+        ValueError: If there is no image or the seed is negative.
     """
 
     def __init__(self, size: int, seed: int) -> None:
         if size < 1:
             raise ValueError(f"An order needs at least one image, but there are {size}.")
+        if seed < 0:
+            raise ValueError(f"A seed must be >= 0, but is {seed}.")
         self.size = size
         self.seed = seed
 
@@ -48,6 +51,8 @@ class DataOrder:
 
 @functools.lru_cache(maxsize=2)
 def _permutation(size: int, seed: int, epoch: int) -> Tensor:
+    # SeedSequence mixes its words, so that neighbouring seeds and epochs are unrelated; the last
+    # word keeps the streams of order and flips apart.
     rng = np.random.default_rng(np.random.SeedSequence([seed, epoch, 0]))
     return torch.from_numpy(rng.permutation(size))
 

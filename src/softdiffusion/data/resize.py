@@ -9,6 +9,9 @@ __all__ = ["area_average"]
 def area_average(images: Tensor, size: int) -> Tensor:
     """Shrinks images to size x size; every new pixel is the mean over the area that it covers.
 
+    Old pixels that are covered in part count by their share, so any ratio of sizes is exact. The
+    average is separable: W x W^T with the shares W of one axis.
+
     Arguments:
         images: Square images (N, C, H, H), float.
         size: The new side, at most the old one.
@@ -19,8 +22,8 @@ def area_average(images: Tensor, size: int) -> Tensor:
     height, width = images.shape[-2:]
     if height != width or size > height or size < 1:
         raise ValueError(
-            f"Images of {height} x {width} can't be averaged to {size} x {size}; give a size from 1 "
-            "to the image's side, and square images."
+            f"Images of {height} x {width} can't be averaged to {size} x {size}; give a size from "
+            "1 to the image's side, and square images."
         )
     if size == height:
         return images
@@ -29,9 +32,12 @@ def area_average(images: Tensor, size: int) -> Tensor:
 
 
 def _overlaps(old: int, new: int) -> Tensor:
-    """The share of every new pixel (row) that lies in every old one (column)."""
-    scale = old / new
-    start = torch.arange(new, dtype=torch.float64)[:, None] * scale
-    left = torch.arange(old, dtype=torch.float64)[None]
-    overlap = torch.minimum(start + scale, left + 1) - torch.maximum(start, left)
-    return overlap.clamp(min=0) / scale
+    """The share of every new pixel (row) that lies in every old one (column), float64 (new, old).
+
+    In units of 1 / (old * new) of the side all edges are whole numbers: new pixel i covers
+    [i * old, (i + 1) * old], old pixel j covers [j * new, (j + 1) * new].
+    """
+    i = torch.arange(new)[:, None] * old
+    j = torch.arange(old)[None] * new
+    overlap = torch.minimum(i + old, j + new) - torch.maximum(i, j)
+    return overlap.clamp(min=0).double() / old
