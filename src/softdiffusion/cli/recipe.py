@@ -34,7 +34,9 @@ def add_recipe(parser: Parser) -> None:
     parser.add_argument("--size", type=int | None, default=None, help="Side of the images, pixels.")
     parser.add_argument("--channels", type=int, default=1, help="1 for grey, 3 for RGB.")
     parser.add_argument("--flips", type=bool, default=False, help="Mirror every second image.")
-    parser.add_argument("--corruption", type=Corruption, default={"class_path": "softdiffusion.GaussianBlur"})
+    parser.add_argument(
+        "--corruption", type=Corruption, default={"class_path": "softdiffusion.GaussianBlur"}
+    )
     parser.add_argument(
         "--schedule",
         type=Schedule | Wasserstein,
@@ -50,7 +52,9 @@ def add_recipe(parser: Parser) -> None:
     parser.add_argument(
         "--epsilon", type=float | None, default=None, help="Overrides the cap of a selection."
     )
-    parser.add_argument("--backbone", type=nn.Module, default={"class_path": "softdiffusion.SmallUNet"})
+    parser.add_argument(
+        "--backbone", type=nn.Module, default={"class_path": "softdiffusion.SmallUNet"}
+    )
     parser.link_arguments("channels", "backbone.init_args.channels")
     parser.add_argument(
         "--preconditioning", type=Preconditioning, default={"class_path": "softdiffusion.Residual"}

@@ -29,9 +29,14 @@ def add_sampling(parser: Parser) -> None:
     parser.add_argument("--count", type=int, default=64, help="How many images are drawn.")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--batch_size", type=int, default=256, help="Images drawn at a time.")
-    parser.add_argument("--device", type=str, default="cuda" if torch.cuda.is_available() else "cpu")
     parser.add_argument(
-        "--trust", type=list[str], default=[], help="Modules outside softdiffusion that may be loaded."
+        "--device", type=str, default="cuda" if torch.cuda.is_available() else "cpu"
+    )
+    parser.add_argument(
+        "--trust",
+        type=list[str],
+        default=[],
+        help="Modules outside softdiffusion that may be loaded.",
     )
 
 
@@ -59,7 +64,8 @@ def run(arguments: Namespace) -> None:
     denoiser.to(arguments.device)
     sampler = parser().instantiate(arguments).sampler(denoiser.process, denoiser)
     print(
-        f"{arguments.count} images by {type(sampler).__name__} with {sampler.nfe} network calls each"
+        f"{arguments.count} images by {type(sampler).__name__} with {sampler.nfe} network calls "
+        "each"
     )
     if arguments.dry_run:
         return

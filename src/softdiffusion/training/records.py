@@ -28,7 +28,10 @@ class LossMeter:
 
     def read(self) -> dict[str, Any]:
         """Returns the means and starts again; a level that was not seen is None."""
-        per_level = [s / n if n else None for s, n in zip(self.sums.tolist(), self.counts.tolist(), strict=True)]
+        per_level = [
+            s / n if n else None
+            for s, n in zip(self.sums.tolist(), self.counts.tolist(), strict=True)
+        ]
         loss = float(self.sums.sum() / self.counts.sum())
         self.sums.zero_()
         self.counts.zero_()

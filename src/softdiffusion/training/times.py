@@ -39,7 +39,7 @@ class StratifiedTimes(TimeSampler):
 
 
 class ImportanceTimes(TimeSampler):
-    r"""Times with density :math:`p(t) \propto \sqrt{E[\ell(t)^2]}`, and the weight :math:`1 / p(t)`.
+    r"""Times with density :math:`p(t) \propto \sqrt{E[\ell(t)^2]}`, weighted by :math:`1 / p(t)`.
 
     The second moment of the loss is averaged in each of ten levels; until every level has been
     seen, and for a tenth of the draws ever after, times are uniform. Source: the loss-second-moment

@@ -136,8 +136,10 @@ def train(
                 bar.set_postfix(loss=f"{row['loss']:.4g}")
             if _passes(options.checkpoint_every, position, done) or done == images:
                 checkpoints.save(state, done)
-            if prior is not None and options.sample_every and _passes(
-                options.sample_every, position, done
+            if (
+                prior is not None
+                and options.sample_every
+                and _passes(options.sample_every, position, done)
             ):
                 _draw(out / "samples" / f"{done:09d}.png", ema, prior)
     bar.close()
