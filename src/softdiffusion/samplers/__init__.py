@@ -1,19 +1,15 @@
-"""Samplers: one loop, and one formula each."""
+"""Samplers: one loop, and a file for each formula."""
 
-from .deterministic import (
-    DeterministicSampler,
-    HeunSampler,
-    MultistepSampler,
-    ProbabilityFlowSampler,
-)
+from .ancestral import AncestralSampler
+from .bridge import BridgeSampler
+from .deterministic import DeterministicSampler
+from .heun import HeunSampler
+from .momentum import MomentumSampler
+from .multistep import MultistepSampler
+from .naive import NaiveSampler
+from .nu import NuSampler
+from .probability_flow import ProbabilityFlowSampler
 from .sampler import Sampler, Step
-from .stochastic import (
-    AncestralSampler,
-    BridgeSampler,
-    MomentumSampler,
-    NaiveSampler,
-    NuSampler,
-)
 
 __all__ = [
     "AncestralSampler",

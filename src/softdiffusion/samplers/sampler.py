@@ -1,9 +1,12 @@
 """The loop that all samplers share."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Literal
+from functools import partial
+from itertools import pairwise
+from typing import Literal, get_args
 
 import torch
 from torch import Tensor
@@ -13,24 +16,27 @@ from ..denoisers import BaseDenoiser
 from ..process import SoftDiffusion, Transition
 from ..random import Generator, randn
 
-__all__ = ["Callback", "Final", "Noise", "Sampler", "Step"]
+__all__ = ["Final", "Noise", "Past", "Sampler", "Step"]
 
-#: What the sampler returns: the last prediction, or the state at the last time.
+#: What a sampler returns: the last prediction, or the state at the last time.
 Final = Literal["x0_hat", "sigma_min"]
 
-#: Draws standard normal noise in the shape of the batch.
+#: Draws standard normal noise in the shape of the batch, anew at every call.
 Noise = Callable[[], Tensor]
+
+#: The hop before, and the network's prediction at its start.
+Past = tuple[Transition, Tensor]
 
 
 @dataclass(frozen=True)
 class Step:
-    """What a callback sees after every network call.
+    """What a callback sees at every time of the grid at which the network is called.
 
     Attributes:
-        index: The number of the grid time, from 0.
+        index: The position of the time in the grid, from 0.
         t: The time.
         x_t: The state at that time, (B, C, ...).
-        x0_hat: The prediction made there.
+        x0_hat: The prediction made from it, clipped if that was asked for.
     """
 
     index: int
@@ -39,42 +45,46 @@ class Step:
     x0_hat: Tensor
 
 
-Callback = Callable[[Step], None]
-
-
 class Sampler(ABC):
     r"""Goes from :math:`x_1` to an image along a descending grid of times.
 
-    A subclass says how one step from t to s < t is made; the formulas are written with the
-    operators of the hop, so that a step costs one transform pair beside the network call.
+    A subclass says how the state moves from t to an earlier s. All of them are of the form
 
-    The denoiser is called as it is: put it in evaluation mode first if it has dropout.
+    .. math:: x_s = C_s \hat x_0 + A\,(x_t - C_t \hat x_0) + \sqrt{v}\, \eta, \qquad
+        \rho = \sigma_s / \sigma_t
+
+    and are written with the operators of the hop, so that a step costs one transform pair beside
+    the network call: :math:`(C_s - A C_t)\, \hat x_0 + A x_t`.
+
+    The denoiser is called in the mode that it is in: call its `eval()` first if it has dropout.
+    Models from `softdiffusion.load` and an `EMA` are in evaluation mode already.
 
     Arguments:
         process: The forward process.
         denoiser: Predicts the clean image.
-        steps: The number N of grid times at which the network is called, >= 1. They are equally
-            spaced: from 1 to 0 with `final="x0_hat"` (to 1/N where there is no noise at t = 0,
-            since a prediction there would be wasted), and 1, ..., 1/N with `final="sigma_min"`.
-        times: Another descending grid in [0, 1], used instead of `steps`. With
-            `final="sigma_min"` the network is not called at its last time.
+        steps: The number N >= 1 of grid times at which the network is called. They are equally
+            spaced: 1, ..., 1/N for `final="sigma_min"`, and for `final="x0_hat"` 1, ..., 0, or
+            again 1, ..., 1/N where there is no noise at t = 0, since a call there is wasted.
+        times: Another descending grid in [0, 1], used instead of `steps`. It may start at any
+            time. With `final="sigma_min"` the network is not called at its last time.
         final: "x0_hat" returns the last prediction; "sigma_min" returns the state at the last
-            time, which keeps the noise that the schedule has there (and, with the momentum
-            sampler's variance, more than that).
-        clip: Clips every prediction to this range; None leaves it as it is.
+            time, which keeps the noise that the process has there.
+        clip: The range to which every prediction is clipped; None leaves it as it is.
         progress: Whether a progress bar is shown.
 
-    Raises:
-        ValueError: If `steps` is below 1, or the times do not descend within [0, 1].
-    """
+    Attributes:
+        grid: The times in use.
 
-    #: Network calls a step.
-    calls_per_step = 1
+    Raises:
+        ValueError: If `steps` is below 1, the times do not descend within [0, 1], `final` is
+            unknown, or the range of `clip` is empty.
+    """
 
     def __init__(
         self,
         process: SoftDiffusion,
         denoiser: BaseDenoiser,
+        *,
         steps: int = 100,
         times: Sequence[float] | None = None,
         final: Final = "x0_hat",
@@ -83,8 +93,10 @@ class Sampler(ABC):
     ) -> None:
         if steps < 1:
             raise ValueError(f"The number of steps must be at least 1, but is {steps}.")
-        if final not in ("x0_hat", "sigma_min"):
-            raise ValueError(f"final must be x0_hat or sigma_min, but is {final!r}.")
+        if final not in get_args(Final):
+            raise ValueError(f"final must be 'x0_hat' or 'sigma_min', but is {final!r}.")
+        if clip is not None and not clip[0] < clip[1]:
+            raise ValueError(f"The range of clip must be (low, high), but is {tuple(clip)}.")
         self.process = process
         self.denoiser = denoiser
         self.steps = steps
@@ -96,134 +108,168 @@ class Sampler(ABC):
 
     @abstractmethod
     def step(self, x_t: Tensor, x0_hat: Tensor, hop: Transition, noise: Noise) -> Tensor:
-        """Returns the state at the hop's earlier time.
+        r"""Returns the state :math:`x_s`.
 
         Arguments:
-            x_t: The state at the hop's later time, (B, C, ...).
-            x0_hat: The prediction from it.
+            x_t: The state at the hop's start, (B, C, ...).
+            x0_hat: The prediction of the clean images, in the same shape.
             hop: Operators and noise levels at both times.
-            noise: Draws noise; not called where the hop keeps its noise level.
+            noise: Draws :math:`\eta`; it is not called where a step adds no noise.
         """
 
-    def refine(
-        self, x_t: Tensor, x0_hat: Tensor, hop: Transition, past: tuple[Transition, Tensor] | None
-    ) -> Tensor:
-        """Returns the prediction that the step uses, for samplers of higher order.
+    def refine(self, x_t: Tensor, x0_hat: Tensor, hop: Transition, past: Past | None) -> Tensor:
+        """Returns the prediction that the step will use; samplers of second order improve it.
 
         Arguments:
-            x_t: The state at the hop's later time.
+            x_t: The state at the hop's start, (B, C, ...).
             x0_hat: The network's prediction from it.
             hop: Operators and noise levels at both times.
             past: The hop before and the network's prediction there; None at the first step.
         """
         return x0_hat
 
+    def calls(self, s: float) -> int:
+        """The number of network calls of a step to the time s."""
+        return 1
+
     @property
     def nfe(self) -> int:
-        """The number of network calls an image."""
-        calls = self.calls_per_step * (len(self.grid) - 1)
-        return calls + 1 if self.final == "x0_hat" else calls
+        """The number of network calls for one image."""
+        return sum(map(self.calls, self.grid[1:])) + (self.final == "x0_hat")
 
     @torch.no_grad()
     def __call__(
         self,
         x1: Tensor,
         generator: Generator = None,
-        callback: Callback | None = None,
+        callback: Callable[[Step], None] | None = None,
         batch_size: int | None = None,
     ) -> Tensor:
-        """Samples one image for every start.
+        """Samples one image from every start.
+
+        With one generator an image, its noise is bit-identical in batches of any size, and the
+        image the same up to rounding. A single generator promises that for the same batches only.
 
         Arguments:
-            x1: The starts, at the first time of the grid, (B, C, ...).
+            x1: The starts, states at the first time of the grid, (B, C, ...).
             generator: The source of the noise: one for all, or one for every image.
-            callback: Called after every network call (of every chunk).
-            batch_size: Images sampled at a time; None takes all at once.
+            callback: Called at every time of the grid at which the network is called; with
+                `batch_size`, for every batch in turn.
+            batch_size: The number of images sampled at a time, >= 1; None takes all at once.
+
+        Returns:
+            The images, in the shape of `x1`.
 
         Raises:
-            ValueError: If a start is not finite, or there is not one generator an image.
+            ValueError: If the starts are no batch of finite real numbers, there is not one
+                generator an image, the batch size is below 1, or the denoiser changes the shape.
         """
-        check_finite("The start x1", x1)
+        _check_starts(x1)
         size = len(x1) if batch_size is None else batch_size
-        shared = generator is None or isinstance(generator, torch.Generator)
-        if not shared and len(generator) != len(x1):
-            raise ValueError(
-                f"{len(x1)} images need {len(x1)} generators, but {len(generator)} were given."
+        if size < 1:
+            raise ValueError(f"The batch size must be at least 1, but is {size}.")
+        batches = x1.split(size)
+        sources = _split(generator, size, len(x1))
+        with _progress_bar(self.nfe * len(batches), self.progress) as advance:
+            return torch.cat(
+                [
+                    self._run(x, source, callback, advance)
+                    for x, source in zip(batches, sources, strict=True)
+                ]
             )
-        chunks = []
-        for start in range(0, len(x1), size):
-            own = generator if shared else generator[start : start + size]
-            chunks.append(self._run(x1[start : start + size], own, callback))
-        return torch.cat(chunks)
 
     def trajectory(self, x1: Tensor, generator: Generator = None) -> Tensor:
-        """Returns all states and then the final images, (frames, B, C, ...)."""
-        frames: list[Tensor] = []
-        final = self(x1, generator, callback=lambda step: frames.append(step.x_t))
-        return torch.stack([*frames, final])
-
-    def _run(self, x: Tensor, generator: Generator, callback: Callback | None) -> Tensor:
-        past: tuple[Transition, Tensor] | None = None
-        with _bar(self.nfe, self.progress) as advance:
-            for index, (t, s) in enumerate(zip(self.grid, self.grid[1:], strict=False)):
-                x0_hat = self.predict(x, t)
-                _notify(callback, index, t, x, x0_hat)
-                hop = self.process.transition(t, s)
-                refined = self.refine(x, x0_hat, hop, past)
-                x = self.step(x, refined, hop, lambda: _noise_like(x, generator))
-                past = (hop, x0_hat)
-                advance(self.calls_per_step)
-            if self.final == "sigma_min":
-                return x
-            x0_hat = self.predict(x, self.grid[-1])
-            _notify(callback, len(self.grid) - 1, self.grid[-1], x, x0_hat)
-            advance(1)
-            return x0_hat
+        """Returns the state at every call and then the images, (frames, B, C, ...)."""
+        states: list[Tensor] = []
+        images = self(x1, generator, callback=lambda step: states.append(step.x_t))
+        return torch.stack([*states, images])
 
     def predict(self, x_t: Tensor, t: float | Tensor) -> Tensor:
-        """One network call, clipped if that was asked for."""
+        """Calls the network once, and clips if that was asked for.
+
+        Raises:
+            ValueError: If the prediction has another shape than the state.
+        """
         x0_hat = self.denoiser(x_t, torch.as_tensor(t, dtype=torch.float64, device=x_t.device))
+        if x0_hat.shape != x_t.shape:
+            raise ValueError(
+                f"A denoiser must keep the shape of its images, {tuple(x_t.shape)}, but "
+                f"{type(self.denoiser).__name__} returned {tuple(x0_hat.shape)}."
+            )
         return x0_hat if self.clip is None else x0_hat.clamp(*self.clip)
 
-    def _default_grid(self) -> list[float]:
+    def _run(
+        self,
+        x: Tensor,
+        generator: Generator,
+        callback: Callable[[Step], None] | None,
+        advance: Callable[[int], object],
+    ) -> Tensor:
+        noise = partial(randn, x.shape, generator, x.dtype, x.device)
+        past: Past | None = None
+        for index, (t, s) in enumerate(pairwise(self.grid)):
+            x0_hat = self.predict(x, t)
+            if callback:
+                callback(Step(index, t, x, x0_hat))
+            hop = self.process.transition(t, s)
+            x = self.step(x, self.refine(x, x0_hat, hop, past), hop, noise)
+            past = hop, x0_hat
+            advance(self.calls(s))
         if self.final == "sigma_min":
-            return torch.linspace(1, 0, self.steps + 1, dtype=torch.float64).tolist()
+            return x
+        x0_hat = self.predict(x, self.grid[-1])
+        if callback:
+            callback(Step(len(self.grid) - 1, self.grid[-1], x, x0_hat))
+        advance(1)
+        return x0_hat
+
+    def _default_grid(self) -> list[float]:
+        hops = self.steps
+        if self.final == "sigma_min":
+            return torch.linspace(1, 0, hops + 1, dtype=torch.float64).tolist()
         if self.process.sigma(0.0) == 0:
-            return torch.linspace(1, 0, self.steps + 1, dtype=torch.float64).tolist()[:-1]
-        return torch.linspace(1, 0, self.steps, dtype=torch.float64).tolist()
+            return torch.linspace(1, 0, hops + 1, dtype=torch.float64).tolist()[:-1]
+        return torch.linspace(1, 0, hops, dtype=torch.float64).tolist()
 
 
 def _checked_grid(times: Sequence[float], final: Final) -> list[float]:
     grid = [float(t) for t in times]
-    descends = all(a > b for a, b in zip(grid, grid[1:], strict=False))
-    if not descends or not grid or grid[0] > 1 or grid[-1] < 0:
+    if not all(0 <= t <= 1 for t in grid) or not all(t > s for t, s in pairwise(grid)):
         raise ValueError(f"The times must descend within [0, 1], but are {grid}.")
-    if final == "sigma_min" and len(grid) < 2:
-        raise ValueError("A grid that ends in the state sigma_min needs at least two times.")
+    fewest = 2 if final == "sigma_min" else 1
+    if len(grid) < fewest:
+        raise ValueError(f"With final={final!r} at least {fewest} times are needed, not {grid}.")
     return grid
 
 
-def _noise_like(x: Tensor, generator: Generator) -> Tensor:
-    return randn(x.shape, generator, dtype=x.dtype, device=x.device)
+def _check_starts(x1: Tensor) -> None:
+    if x1.ndim < 3 or not len(x1) or not x1.is_floating_point():
+        raise ValueError(
+            "The starts x1 must be a batch (B, C, ...) of real numbers, but have shape "
+            f"{tuple(x1.shape)} and type {x1.dtype}."
+        )
+    check_finite("The starts x1", x1)
 
 
-def _notify(
-    callback: Callback | None, index: int, t: float, x_t: Tensor, x0_hat: Tensor
-) -> None:
-    if callback is not None:
-        callback(Step(index, t, x_t, x0_hat))
+def _split(generator: Generator, size: int, images: int) -> list[Generator]:
+    """The source of the noise of every batch."""
+    starts = range(0, images, size)
+    if generator is None or isinstance(generator, torch.Generator):
+        return [generator for _ in starts]
+    if len(generator) != images:
+        raise ValueError(
+            f"{images} images need {images} generators, but {len(generator)} were given."
+        )
+    return [generator[start : start + size] for start in starts]
 
 
-class _bar:
-    """A progress bar over network calls, or nothing."""
+@contextmanager
+def _progress_bar(total: int, shown: bool) -> Iterator[Callable[[int], object]]:
+    """Gives a function that reports network calls as made."""
+    if not shown:
+        yield lambda calls: None
+        return
+    from tqdm import tqdm
 
-    def __init__(self, total: int, shown: bool) -> None:
-        from tqdm import tqdm
-
-        self.bar = tqdm(total=total, unit="call", desc="sampling", disable=not shown)
-
-    def __enter__(self) -> Callable[[int], object]:
-        return self.bar.update
-
-    def __exit__(self, *_: object) -> None:
-        self.bar.close()
+    with tqdm(total=total, desc="sampling", unit="call") as bar:
+        yield bar.update
