@@ -1,0 +1,49 @@
+"""Metrics: how good samples are, always next to what real test images reach.
+
+Every value comes with its floor, the number of images and the extractor's hash (`Value`). Images
+are rounded to 8 bits first, so arrays and saved PNG files give the same values.
+"""
+
+from .eight_bit import digest, eight_bit
+from .extractors import (
+    ClassifierExtractor,
+    EfficientNetLite0,
+    FeatureExtractor,
+    InceptionFile,
+    SmallClassifier,
+    default_extractor,
+    extractor,
+)
+from .frechet import FrechetDistance
+from .jackknife import jackknife
+from .kernel import KernelDistance
+from .memorisation import Memorisation, NearestNeighbours, memorisation
+from .precision_recall import PrecisionRecall
+from .quality import psnr, ssim
+from .report import Evaluator, Report, evaluate
+from .value import Value
+
+__all__ = [
+    "ClassifierExtractor",
+    "EfficientNetLite0",
+    "Evaluator",
+    "FeatureExtractor",
+    "FrechetDistance",
+    "InceptionFile",
+    "KernelDistance",
+    "Memorisation",
+    "NearestNeighbours",
+    "PrecisionRecall",
+    "Report",
+    "SmallClassifier",
+    "Value",
+    "default_extractor",
+    "digest",
+    "eight_bit",
+    "evaluate",
+    "extractor",
+    "jackknife",
+    "memorisation",
+    "psnr",
+    "ssim",
+]
