@@ -91,15 +91,17 @@ def main() -> None:
         "seed": arguments.seed,
         "command": f"python scripts/train_extractor.py --data {training.name} "
         f"--size {arguments.size} --epochs {arguments.epochs} --seed {arguments.seed}",
-        "training_digest": training.digest,
-        "test_digest": test.digest,
+        "training_digest": training.digest(),
+        "test_digest": test.digest(),
         "torch": torch.__version__,
     }
     write(network, path, about)
     accuracy = ClassifierExtractor(path).accuracy(test.tensor(), test.labels)
     write(network, path, about | {"accuracy": f"{accuracy:.4f}"})
-    print(f"{path.name}: accuracy {accuracy:.2%} on {len(test)} test images, "
-          f"hash {ClassifierExtractor(path).hash}")
+    print(
+        f"{path.name}: accuracy {accuracy:.2%} on {len(test)} test images, "
+        f"hash {ClassifierExtractor(path).hash}"
+    )
 
 
 if __name__ == "__main__":

@@ -15,7 +15,7 @@ _TOLERANCE = 1e-3
 
 
 def check_images(name: str, images: Tensor) -> Tensor:
-    """Returns `images` if they are a batch (N, C, H, W) of finite floats in [-1, 1], give or take 0.001.
+    """Returns `images` if they are a batch (N, C, H, W) of finite floats in [-1, 1], within 0.001.
 
     Raises:
         ValueError: If they are not; the message names what they are called and what is wrong.

@@ -82,7 +82,7 @@ class Memorisation:
         return self.ratio_and_share(self.test_distances)[1].item()
 
     def ratio_and_share(self, distances: Tensor) -> Tensor:
-        """Ratio of medians, and share within the threshold, of any distances (K,); float64, (2,)."""
+        """Ratio of medians and share within the threshold of any distances (K,); float64, (2,)."""
         ratio = distances.median() / self.test_distances.median()
         share = (distances <= self.threshold).double().mean()
         return torch.stack([ratio.double(), share])

@@ -91,9 +91,9 @@ class Report:
         ]
         meanings = [f"* {name}: {meaning}." for name, meaning in _MEANING.items()]
         facts = [
-            f"Extractor {self.extractor} {self.extractor_sha256[:12]}; data {self.data or 'unnamed'} "
-            f"{'x'.join(map(str, self.shape))}, digest {self.digests['reference'][:12]}; "
-            f"{_ROUNDING}; "
+            f"Extractor {self.extractor} {self.extractor_sha256[:12]}; "
+            f"data {self.data or 'unnamed'} {'x'.join(map(str, self.shape))}, "
+            f"digest {self.digests['reference'][:12]}; {_ROUNDING}; "
             + ", ".join(f"{name} {version}" for name, version in self.versions.items())
             + ".",
             "The floor is what real test images reach against the same training images. "
@@ -101,11 +101,11 @@ class Report:
         ]
         if self.sizes["images"] > self.sizes["test"]:
             facts.append(
-                f"There are only {self.sizes['test']} test images, fewer than samples: compare with "
-                f"the floor the rows marked @{self.sizes['test']}, of as many samples."
+                f"There are only {self.sizes['test']} test images, fewer than samples: compare "
+                f"with the floor the rows marked @{self.sizes['test']}, of as many samples."
             )
-        header = "| metric | value | floor | N | floor N | training images |\n|---|---|---|---|---|---|"
-        return "\n".join([header, *rows, "", *facts, "", *meanings]) + "\n"
+        header = "| metric | value | floor | N | floor N | training images |"
+        return "\n".join([header, "|---" * 6 + "|", *rows, "", *facts, "", *meanings]) + "\n"
 
     def __str__(self) -> str:
         return "\n".join(str(value) for value in self.values.values())
@@ -247,22 +247,25 @@ class Evaluator:
         if (floor_n, n) not in self._floors:
             chosen = self._shuffled(len(self.test))[:floor_n]
             self._floors[floor_n, n] = self._estimate(statistics, self._test_features[chosen])
-        pairs = zip(
-            *self._estimate(statistics, features), *self._floors[floor_n, n], strict=True
-        )
+        pairs = zip(*self._estimate(statistics, features), *self._floors[floor_n, n], strict=True)
         names = ("frechet", "kernel", "precision", "recall")
         against = (len(self.reference), len(self.reference), len(balls), len(balls))
         return {
             name: Value(
                 name,
-                *(number.item() for number in numbers),
+                value.item(),
+                error.item(),
+                floor.item(),
+                floor_error.item(),
                 n=n,
                 floor_n=floor_n,
                 reference_n=reference_n,
                 extractor=self.extractor.name,
                 hash=self.extractor.hash,
             )
-            for name, reference_n, numbers in zip(names, against, pairs, strict=True)
+            for name, reference_n, (value, error, floor, floor_error) in zip(
+                names, against, pairs, strict=True
+            )
         }
 
     def _nearness(self, space: str, memorisation: Memorisation) -> dict[str, Value]:
@@ -277,14 +280,19 @@ class Evaluator:
         return {
             f"{name}_{space}": Value(
                 f"{name}_{space}",
-                *(number.item() for number in numbers),
+                value.item(),
+                error.item(),
+                floor.item(),
+                floor_error.item(),
                 n=len(memorisation.distances),
                 floor_n=len(test_distances),
                 reference_n=len(self.reference),
                 extractor=self.extractor.name if in_features else "8-bit pixels",
                 hash=self.extractor.hash if in_features else "",
             )
-            for name, numbers in zip(("nearest", "copied"), pairs, strict=True)
+            for name, (value, error, floor, floor_error) in zip(
+                ("nearest", "copied"), pairs, strict=True
+            )
         }
 
     def _estimate(

@@ -45,7 +45,8 @@ class Value:
         unequal = "" if self.floor_n == self.n else f", floor N = {self.floor_n}"
         return (
             f"{self.metric} {value} ± {error} (floor {floor} ± {floor_error}; N = {self.n}"
-            f"{unequal} against {self.reference_n}; {self.extractor} {self.hash}".rstrip() + ")"
+            f"{unequal} against {self.reference_n}; {self.extractor} {self.hash}".rstrip()
+            + ")"
         )
 
     def __str__(self) -> str:

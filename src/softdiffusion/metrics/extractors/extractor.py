@@ -46,7 +46,7 @@ class FeatureExtractor(nn.Module, ABC):
 
     @abstractmethod
     def features(self, images: Tensor) -> Tensor:
-        """The features (N, F) of images (N, C, H, W) in [-1, 1] that fit; no rounding, no checks."""
+        """The features (N, F) of images (N, C, H, W) in [-1, 1] that fit; unrounded, unchecked."""
 
     @torch.no_grad()
     def forward(self, images: Tensor) -> Tensor:
@@ -59,7 +59,7 @@ class FeatureExtractor(nn.Module, ABC):
             Features (N, F), float32.
 
         Raises:
-            ValueError: If the images are not finite, not in [-1, 1] or of a shape that does not fit.
+            ValueError: If the images are not finite, not in [-1, 1] or their shape does not fit.
         """
         channels, height, width = check_images("Images", images).shape[1:]
         self.check_shape((channels, height, width))
