@@ -1,13 +1,15 @@
 """Small classifiers, one for each data set and size, and their features."""
 
+import hashlib
 from pathlib import Path
 
 import torch
 from safetensors import SafetensorError, safe_open
+from safetensors.torch import save
 from torch import Tensor, nn
 
 from ..eight_bit import eight_bit
-from .extractor import FeatureExtractor, file_sha256
+from .extractor import FeatureExtractor, check_file
 
 __all__ = ["ClassifierExtractor", "SmallClassifier"]
 
@@ -69,7 +71,7 @@ class ClassifierExtractor(FeatureExtractor):
     def __init__(self, path: str | Path) -> None:
         super().__init__()
         self.path = path
-        self.sha256 = file_sha256(Path(path))
+        check_file(Path(path))
         try:
             with safe_open(path, framework="pt") as file:
                 self.metadata: dict[str, str] = file.metadata() or {}
@@ -79,11 +81,13 @@ class ClassifierExtractor(FeatureExtractor):
             arguments = ("channels", "classes", "width", "num_features")
             self.network = SmallClassifier(**{key: int(self.metadata[key]) for key in arguments})
             self.network.load_state_dict(weights)
-        except (SafetensorError, KeyError, RuntimeError) as error:
+        except (SafetensorError, KeyError, RuntimeError, ValueError) as error:
             raise ValueError(
                 f"The file {path} does not hold a small classifier ({error}); train one with "
                 "scripts/train_extractor.py."
             ) from None
+        # Of the tensors alone: what the file says about them does not change a feature.
+        self.sha256 = hashlib.sha256(save(weights)).hexdigest()
         self.num_features = self.network.num_features
         self.requires_grad_(False).train()
 

@@ -9,7 +9,7 @@ from torch import Tensor, nn
 
 from ..eight_bit import check_images, eight_bit
 
-__all__ = ["FeatureExtractor", "file_sha256"]
+__all__ = ["FeatureExtractor", "check_file", "file_sha256"]
 
 #: From this many images on, a progress bar is shown while features are extracted.
 _MANY = 1_000
@@ -24,7 +24,8 @@ class FeatureExtractor(nn.Module, ABC):
     Attributes:
         name: What it is called in reports.
         num_features: F, the length of a feature vector.
-        sha256: The SHA-256 of the weights file's content, in hexadecimal.
+        sha256: The SHA-256 of its weights, in hexadecimal: of the tensors where they are kept as
+            safetensors, of the whole file otherwise.
     """
 
     name: str
@@ -95,13 +96,22 @@ class FeatureExtractor(nn.Module, ABC):
         return self
 
 
+def check_file(path: Path) -> None:
+    """Checks that a weights file is there.
+
+    Raises:
+        FileNotFoundError: If it is not.
+    """
+    if not path.is_file():
+        raise FileNotFoundError(f"There is no weights file {path}; check the path.")
+
+
 def file_sha256(path: Path) -> str:
     """The SHA-256 of a file's content, in hexadecimal.
 
     Raises:
         FileNotFoundError: If there is no such file.
     """
-    if not path.is_file():
-        raise FileNotFoundError(f"There is no weights file {path}; check the path.")
+    check_file(path)
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
