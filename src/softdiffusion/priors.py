@@ -401,7 +401,7 @@ def _assemble(
 def _check_modes(mean: Tensor, modes: Tensor) -> None:
     if modes.shape[1:] != mean.shape:
         raise ValueError(
-            f"The modes must have the mean's shape {tuple(mean.shape)} behind their first axis, but "
+            f"The modes must have the mean's shape {tuple(mean.shape)} behind the first axis, but "
             f"have {tuple(modes.shape)}."
         )
 

@@ -1,0 +1,201 @@
+"""One example of every public class that a model can be made of, and what it computes."""
+
+import pkgutil
+from collections.abc import Callable
+from importlib import import_module
+from inspect import isabstract, isclass
+
+import pytest
+import torch
+from torch import Tensor, nn
+
+import softdiffusion as sd
+from softdiffusion import schedules
+from softdiffusion.operators import (
+    DCT,
+    ChannelBasis,
+    LinearOperator,
+    Matrix,
+    Pixel,
+    Scale,
+    Transform,
+)
+from softdiffusion.samplers import Step
+from softdiffusion.schedules import Curve, Selection, Wasserstein
+
+#: Parts of the package whose classes are no part of a model.
+OUTSIDE = {
+    "checks": "functions alone",
+    "cli": "commands",
+    "configuration": "functions alone",
+    "data": "images, not models",
+    "metrics": "measure images",
+    "plots": "pictures",
+    "random": "functions alone",
+    "saving": "functions alone",
+    "training": "has its own record of its settings",
+}
+
+#: Public classes that hold functions, which no configuration can.
+FUNCTIONAL: dict[str, Callable[[], object]] = {
+    "Diagonal": lambda: sd.GaussianBlur().at(1.0),
+    "MatrixFree": lambda: sd.operators.MatrixFree(torch.neg, torch.neg),
+    "Transition": lambda: process().transition(0.8, 0.4),
+}
+
+#: A batch and what goes with it; sizes that no level of a network divides.
+IMAGES = torch.rand(3, 1, 6, 5, generator=torch.Generator().manual_seed(0)) * 2 - 1
+NOISE = torch.randn(3, 1, 6, 5, generator=torch.Generator().manual_seed(1))
+TIMES = torch.tensor([0.3, 0.6, 1.0])
+N = IMAGES[0].numel()
+
+
+def process() -> sd.SoftDiffusion:
+    return sd.SoftDiffusion(sd.GaussianBlur(), schedules.geometric((0.2, 3.0), (0.02, 0.2)))
+
+
+def randomised(network: nn.Module) -> nn.Module:
+    """Networks start with layers at zero, which would hide weights that were not restored."""
+    generator = torch.Generator().manual_seed(2)
+    for parameter in network.parameters():
+        parameter.data = 0.2 * torch.randn(parameter.shape, generator=generator)
+    return network.eval()
+
+
+def small_network() -> nn.Module:
+    return randomised(sd.SmallUNet(channels=1, width=8, multipliers=(1, 2)))
+
+
+def diffusers_network() -> nn.Module:
+    pytest.importorskip("diffusers")
+    return randomised(sd.DiffusersUNet(1, size=(6, 5), width=32, multipliers=(1, 1), blocks=1))
+
+
+def gaussian_denoiser() -> sd.GaussianDenoiser:
+    return sd.GaussianDenoiser(process(), IMAGES.mean(dim=0), 0.1 + IMAGES[0].square())
+
+
+def sampler(name: str) -> Callable[[], object]:
+    extra = {"nu": 0.3} if name == "NuSampler" else {}
+    return lambda: getattr(sd, name)(
+        process(), gaussian_denoiser(), steps=3, clip=(-0.9, 0.9), **extra
+    )
+
+
+EXAMPLES: dict[str, Callable[[], object]] = {
+    "ChannelBasis": lambda: ChannelBasis(-torch.eye(1)),
+    "DCT": DCT,
+    "Matrix": lambda: Matrix(torch.arange(N * N).reshape(N, N) / N**2, (1, 6, 5), (1, 5, 6)),
+    "Pixel": Pixel,
+    "Scale": lambda: Scale(torch.tensor([0.5, 1.0, 2.0])),
+    "Composition": lambda: sd.Composition([sd.GaussianBlur(), sd.FadingMask()], [2.0, 1.5]),
+    "FadingMask": sd.FadingMask,
+    "GaussianBlur": sd.GaussianBlur,
+    "Identity": sd.Identity,
+    "MatrixFamily": lambda: sd.MatrixFamily(torch.arange(N * N).reshape(N, N) / N**3),
+    "Scaling": sd.Scaling,
+    "Constant": lambda: schedules.Constant(0.3),
+    "Cosine": lambda: schedules.Cosine(0.1, 0.9),
+    "Geometric": lambda: schedules.Geometric(0.1, 0.9, saturation=0.5),
+    "Linear": lambda: schedules.Linear(0.1, 0.9),
+    "Schedule": lambda: schedules.tabulated([0.1, 0.5, 0.9], [0.2, 0.3, 0.3]),
+    "Selection": lambda: wasserstein().select(sd.GaussianBlur(), IMAGES),
+    "Sine": lambda: schedules.Sine(0.1, 0.9),
+    "Table": lambda: schedules.Table([0.1, 0.2, 0.9]),
+    "VPAmplitudeLoss": lambda: schedules.VPAmplitudeLoss(0.2, 9.0),
+    "VPNoise": lambda: schedules.VPNoise(0.2, 9.0),
+    "Wasserstein": lambda: wasserstein(),
+    "SoftDiffusion": process,
+    "CleanRegression": lambda: sd.CleanRegression("l1"),
+    "DenoisingScoreMatching": sd.DenoisingScoreMatching,
+    "DriftMatched": sd.DriftMatched,
+    "LookAhead": lambda: sd.LookAhead(7),
+    "SoftScoreMatching": lambda: sd.SoftScoreMatching("1"),
+    "StepMatched": lambda: sd.StepMatched(7, soft_share=0.2),
+    "DataPrior": lambda: sd.DataPrior(process(), IMAGES),
+    "GaussianPrior": lambda: sd.GaussianPrior(process(), IMAGES[0], IMAGES[1:], explained=0.5),
+    "MixturePrior": lambda: sd.MixturePrior(
+        process(),
+        IMAGES[0],
+        IMAGES[1:],
+        weights=torch.tensor([0.25, 0.75]),
+        means=torch.tensor([[-1.0, 0.0], [1.0, 0.5]]),
+        covariances=torch.tensor([0.3, 0.1])[:, None, None] * torch.eye(2),
+    ),
+    "ClippedDenoiser": lambda: sd.ClippedDenoiser(gaussian_denoiser(), -0.5, 0.25),
+    "Denoiser": lambda: sd.Denoiser(small_network(), process(), sd.EDM(0.7)),
+    "DiffusersUNet": diffusers_network,
+    "EDM": lambda: sd.EDM(0.7),
+    "EMA": lambda: sd.EMA(sd.Denoiser(small_network(), process()), decay=0.9),
+    "GaussianDenoiser": gaussian_denoiser,
+    "Residual": sd.Residual,
+    "SmallUNet": small_network,
+    "Step": lambda: Step(index=2, t=0.25, x_t=NOISE, x0_hat=IMAGES),
+    **{
+        f"{name}Sampler": sampler(f"{name}Sampler")
+        for name in (
+            "Ancestral",
+            "Bridge",
+            "Deterministic",
+            "Heun",
+            "Momentum",
+            "Multistep",
+            "Naive",
+            "Nu",
+            "ProbabilityFlow",
+        )
+    },
+}
+
+
+def wasserstein() -> Wasserstein:
+    return Wasserstein(max_severity=3.0, sigma=(0.02, 0.2), levels=4, candidates=9)
+
+
+def output(part: object) -> Tensor:
+    """What a part computes on the batch: two parts that agree here are the same."""
+    match part:
+        case Transform():
+            return part.forward(IMAGES)
+        case LinearOperator():
+            return part(IMAGES)
+        case sd.Corruption():
+            return part.at(0.7)(IMAGES)
+        case Curve():
+            return part(TIMES)
+        case sd.Schedule():
+            return torch.stack(part(TIMES))
+        case Wasserstein():
+            return output(part.select(sd.GaussianBlur(), IMAGES))
+        case Selection():
+            return output(part.schedule())
+        case sd.SoftDiffusion():
+            return part.perturb(IMAGES, TIMES, NOISE)
+        case sd.Objective():
+            return part(process(), gaussian_denoiser(), IMAGES, TIMES, NOISE)
+        case sd.Preconditioning():
+            skip, out, scale = part(process(), IMAGES, TIMES)
+            return skip + out * (scale * NOISE)
+        case sd.Prior():
+            return part.sample(3, sd.generators(seed=0, indices=range(3)))
+        case Step():
+            return part.index * part.x_t + part.t * part.x0_hat
+        case sd.Sampler():
+            return part(NOISE, generator=torch.Generator().manual_seed(3))
+        case nn.Module():
+            with torch.no_grad():
+                return part(IMAGES, TIMES)
+    raise TypeError(f"The registry does not know what a {type(part).__name__} computes.")
+
+
+def public_classes() -> dict[str, type]:
+    """The classes that the package or one of its parts exports, abstract ones left out."""
+    parts = [f"softdiffusion.{module.name}" for module in pkgutil.iter_modules(sd.__path__)]
+    found = {}
+    for part in parts:
+        if part.removeprefix("softdiffusion.") in OUTSIDE:
+            continue
+        module = import_module(part)
+        exported = {name: getattr(module, name) for name in module.__all__}
+        found |= {n: c for n, c in exported.items() if isclass(c) and not isabstract(c)}
+    return found
