@@ -24,8 +24,7 @@ class AncestralSampler(Sampler):
     pseudo-inverse: modes that :math:`C_s` has suppressed beyond the precision of the numbers are
     drawn anew. Unlike the bridge it draws noise also where the noise level stays the same.
 
-    The operators must commute and :math:`I - \rho^2 M^\top M` have a square root: both diagonal
-    in one transform, or symmetric matrices.
+    The operators must be diagonal in one transform, or matrices, for the square root to be known.
 
     Raises:
         ValueError: From a step, if :math:`\rho \lVert M \rVert > 1`, so that there is no such
