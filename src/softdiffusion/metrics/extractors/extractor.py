@@ -81,14 +81,15 @@ class FeatureExtractor(nn.Module, ABC):
         """
         from tqdm import tqdm
 
-        device = next(self.parameters()).device
+        # A TorchScript file may have frozen its weights into constants, which stay on the CPU.
+        weights = next(self.parameters(), torch.zeros(0))
         batches = tqdm(
             images.split(batch_size),
             desc=f"features of {self.name}",
             unit="batch",
             disable=len(images) < _MANY,
         )
-        return torch.cat([self(batch.to(device)).cpu() for batch in batches])
+        return torch.cat([self(batch.to(weights.device)).cpu() for batch in batches])
 
     def train(self, mode: bool = True) -> "FeatureExtractor":
         """Stays in evaluation mode whatever `mode` is: statistics of batches must not leak in."""
