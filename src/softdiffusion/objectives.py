@@ -74,9 +74,14 @@ class SoftScoreMatching(Objective):
 
     Arguments:
         weight: The weight w(t) of a time.
+
+    Raises:
+        ValueError: If the weight is unknown; when called, if it needs noise where there is none.
     """
 
     def __init__(self, weight: Weight = "1/sigma^2") -> None:
+        if weight not in ("1", "1/sigma^2"):
+            raise ValueError(f"The weight must be 1 or 1/sigma^2, but is {weight!r}.")
         self.weight = weight
 
     def loss(self, process: SoftDiffusion, error: Tensor, t: Tensor, noise: Tensor) -> Tensor:
@@ -95,9 +100,14 @@ class CleanRegression(Objective):
 
     Arguments:
         norm: "l2" for the mean square, "l1" for the mean absolute error.
+
+    Raises:
+        ValueError: If the norm is unknown.
     """
 
     def __init__(self, norm: Literal["l2", "l1"] = "l2") -> None:
+        if norm not in ("l2", "l1"):
+            raise ValueError(f"The norm must be l2 or l1, but is {norm!r}.")
         self.norm = norm
 
     def loss(self, process: SoftDiffusion, error: Tensor, t: Tensor, noise: Tensor) -> Tensor:

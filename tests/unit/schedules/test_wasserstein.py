@@ -1,6 +1,6 @@
 """The choice of severities by their distances."""
 
-from itertools import combinations
+from itertools import combinations, pairwise
 
 import numpy as np
 import pytest
@@ -29,12 +29,12 @@ def grids(draw):
 
 
 def hops(distances, path):
-    return [distances[i, j] for i, j in zip(path, path[1:])]
+    return [distances[i, j] for i, j in pairwise(path)]
 
 
 def assert_a_path(path, n):
     assert path[0] == 0 and path[-1] == n - 1
-    assert all(i < j for i, j in zip(path, path[1:]))
+    assert all(i < j for i, j in pairwise(path))
 
 
 @given(grids(), st.data())
@@ -85,7 +85,7 @@ def test_a_selection_has_the_levels_that_were_asked_for(levels, digits):
     assert choice.severities[0] == 0 and choice.severities[-1] == 8
     assert set(choice.severities) <= set(choice.candidates) and len(choice.candidates) == 64
     assert choice.epsilon == max(choice.hops)
-    for a, b, hop in zip(choice.severities, choice.severities[1:], choice.hops):
+    for (a, b), hop in zip(pairwise(choice.severities), choice.hops, strict=True):
         assert hop == pytest.approx(wasserstein_distance(BLUR, digits, a, b), rel=1e-9)
 
 
