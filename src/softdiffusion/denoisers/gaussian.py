@@ -61,6 +61,7 @@ class GaussianDenoiser(BaseDenoiser):
         X_t = self.transform.forward(x_t)
         lam = self.process.spectrum(t, X_t)
         sigma = per_sample(self.process.sigma(t), X_t)
-        power = lam**2 * v + sigma**2
-        gain = torch.where(power > 0, lam * v / power, 0.0)  # what left no trace is its mean
+        # Rounding is noise, too: without it, a mode that left no trace would not be its mean.
+        rounding = torch.finfo(X_t.dtype).eps
+        gain = lam * v / (lam**2 * v + sigma**2 + rounding**2)
         return self.transform.inverse(m + gain * (X_t - lam * m))
