@@ -33,16 +33,21 @@ class GaussianBlur(Corruption):
     def operator(self, severity: Tensor) -> LinearOperator:
         def symbol(z: Tensor) -> Tensor:
             std = per_sample(severity, z)
-            return torch.exp(-0.5 * std**2 * squared_frequencies(z))
+            # Axis by axis: H + W exponentials instead of H W, few of which underflow (slowly).
+            spectrum = torch.ones((), dtype=z.dtype, device=z.device)
+            for omega in frequencies(z):
+                spectrum = spectrum * torch.exp(-0.5 * std**2 * omega**2)
+            return spectrum
 
         return Diagonal(self.transform, symbol)
 
 
-def squared_frequencies(z: Tensor) -> Tensor:
-    r"""Returns :math:`\lVert \pi k / n \rVert^2` for every DCT coefficient, shape (1, 1, ...)."""
-    total = z.new_zeros(())
-    for axis in range(2, z.ndim):
+def frequencies(z: Tensor) -> list[Tensor]:
+    r"""Returns :math:`\omega_k = \pi k / n` of each axis of n pixels, shaped to multiply `z`."""
+
+    def along(axis: int) -> Tensor:
         n = z.shape[axis]
-        omega = torch.arange(n, dtype=z.dtype, device=z.device) * (math.pi / n)
-        total = total + (omega**2).reshape(-1, *(1,) * (z.ndim - 1 - axis))
-    return total[None, None]
+        k = torch.arange(n, dtype=z.dtype, device=z.device)
+        return (math.pi / n * k).reshape(1, 1, *(n if a == axis else 1 for a in range(2, z.ndim)))
+
+    return [along(axis) for axis in range(2, z.ndim)]

@@ -63,8 +63,8 @@ def wasserstein_distance(
         severity_b: The other.
         method: "closed" (the formula above), "exact" (optimal assignment, SciPy), "sliced" (by
             256 random directions; a lower bound up to their spread, exact for shifts and
-            scalings), "entropic" (Sinkhorn divergence, POT; exact for shifts, biased towards zero
-            where the spread changes by little), or "auto": "closed" where its condition holds,
+            scalings), "entropic" (Sinkhorn divergence, POT; exact for shifts, else biased towards
+            zero), or "auto": "closed" where its condition holds,
             "sliced" elsewhere.
         samples: How many images the methods other than "closed" use.
         seed: Chooses those images and the directions of "sliced".
