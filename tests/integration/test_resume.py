@@ -39,7 +39,9 @@ def test_a_killed_training_ends_bit_identical(tmp_path):
     )
     assert whole.keys() == resumed.keys()
     assert all(whole[name].equal(resumed[name]) for name in whole)
-    rows = [(tmp_path / name / "stats.jsonl").read_text().count("\n") for name in ("whole", "killed")]
+    rows = [
+        (tmp_path / name / "stats.jsonl").read_text().count("\n") for name in ("whole", "killed")
+    ]
     assert rows[0] == rows[1] == 10
 
 
