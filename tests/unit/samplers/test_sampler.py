@@ -163,14 +163,24 @@ def test_rectified_flow_runs_to_t_0(name):
         torch.testing.assert_close(images, prediction)
 
 
-@every_sampler
-def test_without_any_noise_nothing_is_drawn(name):
-    process = sd.SoftDiffusion(sd.GaussianBlur(), sd.Schedule(Linear(0.0, 0.5), Constant(0.0)))
+def draws(name: str, process: sd.SoftDiffusion, t: float, s: float) -> bool:
+    """Whether a step from t to s moves the generator."""
     generator = torch.Generator().manual_seed(0)
     before = generator.get_state()
-    images = build(name, process, steps=5)(normal(2, *SHAPE), generator)
-    assert images.isfinite().all()
-    assert torch.equal(generator.get_state(), before)
+    sampler = build(name, process, times=[t, s], final="sigma_min")
+    assert sampler(normal(2, *SHAPE), generator).isfinite().all()
+    return not torch.equal(generator.get_state(), before)
+
+
+@every_sampler
+def test_noise_is_drawn_only_where_a_step_adds_some(name):
+    steady = sd.SoftDiffusion(sd.GaussianBlur(), sd.Schedule(Linear(0.0, 0.5), Constant(0.1)))
+    silent = sd.SoftDiffusion(sd.GaussianBlur(), sd.Schedule(Linear(0.0, 0.5), Constant(0.0)))
+    stochastic = name in ("Naive", "Momentum", "Bridge", "Ancestral", "Nu")
+    assert draws(name, blur(), 0.8, 0.4) == stochastic
+    assert draws(name, steady, 0.8, 0.4) == (name in ("Naive", "Ancestral"))
+    assert draws(name, rectified_flow(), 0.4, 0.0) == (name == "Momentum")
+    assert not draws(name, silent, 0.8, 0.4)
 
 
 # Randomness
