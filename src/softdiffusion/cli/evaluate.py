@@ -95,7 +95,11 @@ def _sampler(name: str) -> Any:
 
     found = getattr(samplers, name, None)
     if name in ("Sampler", "NuSampler") or not name.endswith("Sampler") or found is None:
-        known = [n for n in samplers.__all__ if n.endswith("Sampler") and n != "Sampler"]
+        known = [
+            n
+            for n in samplers.__all__
+            if n.endswith("Sampler") and n not in ("Sampler", "NuSampler")
+        ]
         raise ValueError(f"Unknown sampler {name!r}; use one of {', '.join(known)}.")
     return found
 
