@@ -6,7 +6,7 @@ import torch
 from jsonargparse import Namespace
 
 from ..saving import load
-from .models import recipe_of
+from .models import model_folder, recipe_of
 from .parser import Parser
 
 __all__ = ["parser", "run"]
@@ -23,7 +23,7 @@ def parser() -> Parser:
 def run(arguments: Namespace) -> None:
     """Prints corruption, schedule, network, start and the data that it was trained on."""
     path = arguments.model
-    folder = path / "final" if (path / "final").is_dir() else path
+    folder = model_folder(path)
     denoiser, prior = load(folder, trust=arguments.trust)
     process = denoiser.process
     severity, sigma = process.schedule(torch.tensor([0.0, 0.5, 1.0], dtype=torch.float64))

@@ -10,7 +10,12 @@ from ..priors import Prior
 from ..saving import load
 from .train import RECIPE
 
-__all__ = ["load_model", "recipe_of"]
+__all__ = ["load_model", "model_folder", "recipe_of"]
+
+
+def model_folder(path: Path) -> Path:
+    """The `final` model of a run's folder, or the folder itself."""
+    return path / "final" if (path / "final").is_dir() else path
 
 
 def load_model(path: Path, trust: list[str]) -> tuple[BaseDenoiser, Prior]:
@@ -20,7 +25,7 @@ def load_model(path: Path, trust: list[str]) -> tuple[BaseDenoiser, Prior]:
         FileNotFoundError: If there is none.
         ValueError: If the model was saved without a start for the samplers.
     """
-    folder = path / "final" if (path / "final").is_dir() else path
+    folder = model_folder(path)
     denoiser, prior = load(folder, trust=trust)
     if prior is None:
         raise ValueError(

@@ -9,6 +9,7 @@ from jsonargparse import Namespace
 
 from ..configuration import to_config
 from ..plots import plot_schedule
+from ..schedules import Schedule, Selection
 from .parser import Parser
 from .recipe import Recipe, add_recipe
 
@@ -28,15 +29,14 @@ def parser() -> Parser:
 def run(arguments: Namespace) -> None:
     """Writes `schedule.yaml`, which `--schedule` reads, `selection.json` and `schedule.png`."""
     recipe = Recipe(parser(), arguments)
-    write_schedule(recipe, arguments.out)
+    selection = recipe.selection(recipe.data())
+    write_schedule(selection, recipe.process(selection).schedule, arguments.out)
     print(f"wrote {arguments.out / 'schedule.yaml'} and schedule.png")
 
 
-def write_schedule(recipe: Recipe, out: Path) -> None:
-    """Writes the recipe's schedule, with the measurement behind it if there is one."""
+def write_schedule(selection: Selection | None, schedule: Schedule, out: Path) -> None:
+    """Writes a schedule, with the measurement behind it if there is one."""
     out.mkdir(parents=True, exist_ok=True)
-    selection = recipe.selection(recipe.data())
-    schedule = recipe.process(selection).schedule
     (out / "schedule.yaml").write_text(yaml.safe_dump(to_config(schedule)[0], sort_keys=False))
     if selection is not None:
         (out / "selection.json").write_text(json.dumps(dataclasses.asdict(selection), indent=2))

@@ -31,7 +31,8 @@ def run(arguments: Namespace) -> None:
     reader = parser()
     recipe = Recipe(reader, arguments)
     data = recipe.data()
-    process = recipe.process(recipe.selection(data))
+    selection = recipe.selection(data)
+    process = recipe.process(selection)
     denoiser = recipe.denoiser(process)
     prior = recipe.prior(process, data)
     options = recipe.options()
@@ -42,8 +43,7 @@ def run(arguments: Namespace) -> None:
     )
     if arguments.dry_run:
         return
-    arguments.out.mkdir(parents=True, exist_ok=True)
-    write_schedule(recipe, arguments.out)
+    write_schedule(selection, process.schedule, arguments.out)
     train(
         data,
         denoiser,
