@@ -66,6 +66,11 @@ def small_network() -> nn.Module:
     return randomised(sd.SmallUNet(channels=1, width=8, multipliers=(1, 2)))
 
 
+def class_denoiser() -> sd.Denoiser:
+    network = randomised(sd.SmallUNet(channels=1, width=8, multipliers=(1, 2), classes=3))
+    return sd.Denoiser(network, process())
+
+
 def diffusers_network() -> nn.Module:
     pytest.importorskip("diffusers")
     return randomised(sd.DiffusersUNet(1, size=(6, 5), width=32, multipliers=(1, 1), blocks=1))
@@ -128,6 +133,7 @@ EXAMPLES: dict[str, Callable[[], object]] = {
     "EDM": lambda: sd.EDM(0.7),
     "EMA": lambda: sd.EMA(sd.Denoiser(small_network(), process()), decay=0.9),
     "GaussianDenoiser": gaussian_denoiser,
+    "GuidedDenoiser": lambda: sd.GuidedDenoiser(class_denoiser(), scale=2.0),
     "Residual": sd.Residual,
     "SmallUNet": small_network,
     "Step": lambda: Step(index=2, t=0.25, x_t=NOISE, x0_hat=IMAGES),

@@ -5,7 +5,7 @@ import math
 import torch
 from torch import Tensor
 
-__all__ = ["check_batch", "check_finite", "check_range", "per_sample"]
+__all__ = ["check_batch", "check_finite", "check_labels", "check_range", "per_sample"]
 
 
 def check_range(name: str, value: float | Tensor, low: float, high: float) -> Tensor:
@@ -61,6 +61,33 @@ def check_batch(values: int, images: int) -> None:
             f"{values} values do not fit a batch of {images} images; give one value, or one for "
             "every image."
         )
+
+
+def check_labels(labels: Tensor | None, classes: int, images: int) -> Tensor | None:
+    """Returns the labels if they are one class an image, in [0, classes) or -1 for an open one.
+
+    Raises:
+        ValueError: If there are no classes, or number, type or range of the labels is another.
+    """
+    if labels is None:
+        return None
+    if not classes:
+        raise ValueError(
+            "Labels were given, but the model knows no classes; leave them out, or train a "
+            "backbone with classes."
+        )
+    if labels.shape != (images,) or labels.dtype != torch.int64:
+        raise ValueError(
+            f"{images} images need {images} labels of type int64, but the labels are "
+            f"{labels.dtype} of shape {tuple(labels.shape)}."
+        )
+    wrong = labels[(labels < -1) | (labels >= classes)]
+    if len(wrong):
+        raise ValueError(
+            f"Labels must lie in [0, {classes - 1}], or be -1 for no class, but one is "
+            f"{int(wrong[0])}."
+        )
+    return labels
 
 
 def per_sample(value: float | Tensor, like: Tensor) -> Tensor:

@@ -4,6 +4,7 @@ from .denoiser import BaseDenoiser, ClippedDenoiser, Denoiser
 from .diffusers_unet import DiffusersUNet
 from .ema import EMA
 from .gaussian import GaussianDenoiser
+from .guided import GuidedDenoiser
 from .preconditioning import EDM, Preconditioning, Residual
 from .unet import SmallUNet
 
@@ -15,6 +16,7 @@ __all__ = [
     "Denoiser",
     "DiffusersUNet",
     "GaussianDenoiser",
+    "GuidedDenoiser",
     "Preconditioning",
     "Residual",
     "SmallUNet",

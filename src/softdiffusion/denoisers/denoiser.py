@@ -4,6 +4,7 @@ from abc import ABC, abstractmethod
 
 from torch import Tensor, nn
 
+from ..checks import check_labels
 from ..process import SoftDiffusion
 from .preconditioning import Preconditioning, Residual
 
@@ -17,17 +18,24 @@ class BaseDenoiser(nn.Module, ABC):
     """
 
     process: SoftDiffusion
+    #: The number of classes that it can be told; 0 if it knows none.
+    classes: int = 0
 
     @abstractmethod
-    def forward(self, x_t: Tensor, t: Tensor) -> Tensor:
+    def forward(self, x_t: Tensor, t: Tensor, labels: Tensor | None = None) -> Tensor:
         """Predicts the clean images.
 
         Arguments:
             x_t: Corrupted images, (B, C, ...).
             t: One time for all, shape (), or one a sample, shape (B,).
+            labels: The class of every image, int64, (B,), in [0, classes); -1 leaves it open, and
+                None leaves all open.
 
         Returns:
             The prediction x0_hat, in the shape of `x_t`.
+
+        Raises:
+            ValueError: If labels are given to a denoiser without classes, or are out of range.
         """
 
 
@@ -37,7 +45,8 @@ class Denoiser(BaseDenoiser):
     .. math:: h(x_t, t) = c_\text{skip}\, x_t + c_\text{out}\, F(c_\text{in}\, x_t, t)
 
     Arguments:
-        backbone: The network F, called with a batch (B, C, ...) and one time a sample (B,).
+        backbone: The network F, called with a batch (B, C, ...) and one time a sample (B,). One
+            that has an attribute `classes` > 0 is called with the labels, too.
         process: The process that it undoes.
         preconditioning: Gives the three factors; the default is the residual of Daras et al.
             2022, :math:`h = F(x_t, t) + x_t`.
@@ -53,11 +62,14 @@ class Denoiser(BaseDenoiser):
         self.backbone = backbone
         self.process = process
         self.preconditioning = preconditioning or Residual()
+        self.classes = getattr(backbone, "classes", 0)
 
-    def forward(self, x_t: Tensor, t: Tensor) -> Tensor:
+    def forward(self, x_t: Tensor, t: Tensor, labels: Tensor | None = None) -> Tensor:
         t = t.to(device=x_t.device, dtype=x_t.dtype).expand(len(x_t))
         c_skip, c_out, c_in = self.preconditioning(self.process, x_t, t)
-        return c_skip * x_t + c_out * self.backbone(c_in * x_t, t)
+        labels = check_labels(labels, self.classes, len(x_t))
+        condition = () if labels is None else (labels.to(x_t.device),)
+        return c_skip * x_t + c_out * self.backbone(c_in * x_t, t, *condition)
 
 
 class ClippedDenoiser(BaseDenoiser):
@@ -73,8 +85,9 @@ class ClippedDenoiser(BaseDenoiser):
         super().__init__()
         self.denoiser = denoiser
         self.process = denoiser.process
+        self.classes = denoiser.classes
         self.low = low
         self.high = high
 
-    def forward(self, x_t: Tensor, t: Tensor) -> Tensor:
-        return self.denoiser(x_t, t).clamp(self.low, self.high)
+    def forward(self, x_t: Tensor, t: Tensor, labels: Tensor | None = None) -> Tensor:
+        return self.denoiser(x_t, t, labels).clamp(self.low, self.high)

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from typing import Any
 
+import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
@@ -28,6 +29,7 @@ class DiffusersUNet(nn.Module):
         dropout: The share of activations dropped in training.
         skip: Whether each level also sees the image itself, smoothed and shrunk, and adds its
             part to the output, as in NCSN++.
+        classes: The number of classes that it can be told; 0 for none.
 
     Raises:
         ImportError: If diffusers is not installed.
@@ -46,6 +48,7 @@ class DiffusersUNet(nn.Module):
         attention: int | None = 16,
         dropout: float = 0.0,
         skip: bool = False,
+        classes: int = 0,
     ) -> None:
         super().__init__()
         if width % 32 or width < 1 or not multipliers:
@@ -67,6 +70,7 @@ class DiffusersUNet(nn.Module):
         self.attention = attention
         self.dropout = dropout
         self.skip = skip
+        self.classes = classes
 
         kind = "Skip" if skip else ""
         attends = self._attends()
@@ -85,6 +89,7 @@ class DiffusersUNet(nn.Module):
             norm_num_groups=min(width // 4, 32),
             norm_eps=1e-6,
             dropout=dropout,
+            num_class_embeds=classes + 1 if classes else None,  # the last one stands for no class
         )
         if skip and channels != 3:
             self._fit_skips()
@@ -99,20 +104,32 @@ class DiffusersUNet(nn.Module):
         blocks: int = 4,
         attention: int | None = 16,
         dropout: float = 0.1,
+        classes: int = 0,
     ) -> "DiffusersUNet":
         """The shape of NCSN++ (Song et al. 2021), which Soft Diffusion uses for CelebA-64.
 
         What differs from it: the time is embedded by fixed sinusoids of 1000 t, and the output is
         not divided by sigma, since it predicts an image.
         """
-        return cls(channels, size, width, multipliers, blocks, attention, dropout, skip=True)
+        shape = (channels, size, width, multipliers, blocks, attention, dropout)
+        return cls(*shape, skip=True, classes=classes)
 
-    def forward(self, x: Tensor, t: Tensor) -> Tensor:
-        """Returns a tensor in the shape (B, C, H, W) of `x`, given one time a sample, (B,)."""
+    def forward(self, x: Tensor, t: Tensor, labels: Tensor | None = None) -> Tensor:
+        """Returns a tensor in the shape (B, C, H, W) of `x`.
+
+        Arguments:
+            x: The images.
+            t: One time a sample, (B,).
+            labels: The class of every image, (B,), -1 for none; read if there are `classes`.
+        """
         height, width = x.shape[-2:]
         factor = self._factor
         padded = F.pad(x, (0, -width % factor, 0, -height % factor), mode="replicate")
-        return self.unet(padded, 1000 * t).sample[..., :height, :width]
+        if self.classes:
+            if labels is None:
+                labels = torch.full_like(t, -1, dtype=torch.int64)
+            labels = labels % (self.classes + 1)  # -1 is the last one
+        return self.unet(padded, 1000 * t, class_labels=labels).sample[..., :height, :width]
 
     @property
     def _factor(self) -> int:

@@ -34,6 +34,7 @@ class EMA(BaseDenoiser):
             raise ValueError(f"The decay must be in [0, 1), but is {decay:g}.")
         self.denoiser = copy.deepcopy(denoiser).eval().requires_grad_(False)
         self.process = denoiser.process
+        self.classes = denoiser.classes
         self.decay = decay
         self.register_buffer("updates", torch.zeros((), dtype=torch.long))
 
@@ -48,5 +49,5 @@ class EMA(BaseDenoiser):
             average.copy_(buffer)
         self.updates += 1
 
-    def forward(self, x_t: Tensor, t: Tensor) -> Tensor:
-        return self.denoiser(x_t, t)
+    def forward(self, x_t: Tensor, t: Tensor, labels: Tensor | None = None) -> Tensor:
+        return self.denoiser(x_t, t, labels)

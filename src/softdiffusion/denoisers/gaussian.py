@@ -3,7 +3,7 @@
 import torch
 from torch import Tensor
 
-from ..checks import per_sample
+from ..checks import check_labels, per_sample
 from ..process import SoftDiffusion
 from .denoiser import BaseDenoiser
 
@@ -55,7 +55,8 @@ class GaussianDenoiser(BaseDenoiser):
             return cls(process, mean, mean)  # raises
         return cls(process, mean, transform.forward(data - mean).square().mean(dim=0))
 
-    def forward(self, x_t: Tensor, t: Tensor) -> Tensor:
+    def forward(self, x_t: Tensor, t: Tensor, labels: Tensor | None = None) -> Tensor:
+        check_labels(labels, self.classes, len(x_t))
         v = self.spectrum.to(x_t)[None]
         m = self.transform.forward(self.mean.to(x_t)[None])
         X_t = self.transform.forward(x_t)

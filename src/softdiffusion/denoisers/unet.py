@@ -22,6 +22,7 @@ class SmallUNet(nn.Module):
         blocks: Residual blocks a level, on the way down and on the way up.
         attention: Whether the coarsest level has self-attention.
         dropout: The share of activations dropped in training.
+        classes: The number of classes that it can be told; 0 for none.
 
     Raises:
         ValueError: If the width is not a multiple of 8, or there is no level.
@@ -35,6 +36,7 @@ class SmallUNet(nn.Module):
         blocks: int = 1,
         attention: bool = True,
         dropout: float = 0.0,
+        classes: int = 0,
     ) -> None:
         super().__init__()
         if width % 8 or not multipliers:
@@ -48,6 +50,7 @@ class SmallUNet(nn.Module):
         self.blocks = blocks
         self.attention = attention
         self.dropout = dropout
+        self.classes = classes
 
         embedding = 4 * width
         self.time = nn.Sequential(
@@ -56,6 +59,8 @@ class SmallUNet(nn.Module):
             nn.SiLU(),
             nn.Linear(embedding, embedding),
         )
+        if classes:
+            self.label = nn.Embedding(classes + 1, embedding)  # the last row stands for no class
         widths = [width * multiplier for multiplier in self.multipliers]
         self.first = nn.Conv2d(channels, width, 3, padding=1)
         self.down = nn.ModuleList()
@@ -84,13 +89,23 @@ class SmallUNet(nn.Module):
             nn.GroupNorm(8, current), nn.SiLU(), zeroed(nn.Conv2d(current, channels, 3, padding=1))
         )
 
-    def forward(self, x: Tensor, t: Tensor) -> Tensor:
-        """Returns a tensor in the shape (B, C, H, W) of `x`, given one time a sample, (B,)."""
+    def forward(self, x: Tensor, t: Tensor, labels: Tensor | None = None) -> Tensor:
+        """Returns a tensor in the shape (B, C, H, W) of `x`.
+
+        Arguments:
+            x: The images.
+            t: One time a sample, (B,).
+            labels: The class of every image, (B,), -1 for none; read if there are `classes`.
+        """
         height, width = x.shape[-2:]
         factor = 2 ** (len(self.multipliers) - 1)
         h = F.pad(x, (0, -width % factor, 0, -height % factor), mode="replicate")
         h = self.first(h.contiguous(memory_format=torch.channels_last))
         embedding = self.time(t)
+        if self.classes:
+            if labels is None:
+                labels = torch.full_like(t, -1, dtype=torch.int64)
+            embedding = embedding + self.label(labels % (self.classes + 1))  # -1 is the last row
         skips = [h]
         for layer in self.down:
             h = layer(h, embedding)
