@@ -6,7 +6,7 @@ from torch import Tensor
 
 from ..process import Transition
 from .deterministic import deterministic_step
-from .sampler import Noise, Past, Sampler
+from .sampler import Noise, Past, Predict, Sampler
 
 __all__ = ["HeunSampler"]
 
@@ -29,11 +29,13 @@ class HeunSampler(Sampler):
     def step(self, x_t: Tensor, x0_hat: Tensor, hop: Transition, noise: Noise) -> Tensor:
         return deterministic_step(x_t, x0_hat, hop)
 
-    def refine(self, x_t: Tensor, x0_hat: Tensor, hop: Transition, past: Past | None) -> Tensor:
+    def refine(
+        self, x_t: Tensor, x0_hat: Tensor, hop: Transition, past: Past | None, predict: Predict
+    ) -> Tensor:
         s = float(hop.s)
         if self.calls(s) == 1:
             return x0_hat
-        return (x0_hat + self.predict(deterministic_step(x_t, x0_hat, hop), s)) / 2
+        return (x0_hat + predict(deterministic_step(x_t, x0_hat, hop), s)) / 2
 
     def calls(self, s: float) -> int:
         return 1 if s == 0 and self.process.sigma(s) == 0 else 2

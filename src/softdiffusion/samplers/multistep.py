@@ -6,7 +6,7 @@ from torch import Tensor
 
 from ..process import Transition
 from .deterministic import deterministic_step
-from .sampler import Noise, Past, Sampler
+from .sampler import Noise, Past, Predict, Sampler
 
 __all__ = ["MultistepSampler"]
 
@@ -27,7 +27,9 @@ class MultistepSampler(Sampler):
     def step(self, x_t: Tensor, x0_hat: Tensor, hop: Transition, noise: Noise) -> Tensor:
         return deterministic_step(x_t, x0_hat, hop)
 
-    def refine(self, x_t: Tensor, x0_hat: Tensor, hop: Transition, past: Past | None) -> Tensor:
+    def refine(
+        self, x_t: Tensor, x0_hat: Tensor, hop: Transition, past: Past | None, predict: Predict
+    ) -> Tensor:
         if past is None:
             return x0_hat
         last_hop, last_x0_hat = past

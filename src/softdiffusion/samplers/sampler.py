@@ -11,18 +11,21 @@ from typing import Literal, get_args
 import torch
 from torch import Tensor
 
-from ..checks import check_finite
+from ..checks import check_finite, check_labels
 from ..denoisers import BaseDenoiser
 from ..process import SoftDiffusion, Transition
 from ..random import Generator, randn
 
-__all__ = ["Final", "Noise", "Past", "Sampler", "Step"]
+__all__ = ["Final", "Noise", "Past", "Predict", "Sampler", "Step"]
 
 #: What a sampler returns: the last prediction, or the state at the last time.
 Final = Literal["x0_hat", "sigma_min"]
 
 #: Draws standard normal noise in the shape of the batch, anew at every call.
 Noise = Callable[[], Tensor]
+
+#: Calls the network at a state and a time, and clips if that was asked for.
+Predict = Callable[[Tensor, float], Tensor]
 
 #: The hop before, and the network's prediction at its start.
 Past = tuple[Transition, Tensor]
@@ -117,7 +120,9 @@ class Sampler(ABC):
             noise: Draws :math:`\eta`; it is not called where a step adds no noise.
         """
 
-    def refine(self, x_t: Tensor, x0_hat: Tensor, hop: Transition, past: Past | None) -> Tensor:
+    def refine(
+        self, x_t: Tensor, x0_hat: Tensor, hop: Transition, past: Past | None, predict: Predict
+    ) -> Tensor:
         """Returns the prediction that the step will use; samplers of second order improve it.
 
         Arguments:
@@ -125,6 +130,7 @@ class Sampler(ABC):
             x0_hat: The network's prediction from it.
             hop: Operators and noise levels at both times.
             past: The hop before and the network's prediction there; None at the first step.
+            predict: Calls the network at another state and time, for the same classes.
         """
         return x0_hat
 
@@ -144,6 +150,7 @@ class Sampler(ABC):
         generator: Generator = None,
         callback: Callable[[Step], None] | None = None,
         batch_size: int | None = None,
+        labels: Tensor | None = None,
     ) -> Tensor:
         """Samples one image from every start.
 
@@ -156,13 +163,15 @@ class Sampler(ABC):
             callback: Called at every time of the grid at which the network is called; with
                 `batch_size`, for every batch in turn.
             batch_size: The number of images sampled at a time, >= 1; None takes all at once.
+            labels: The class of every image, int64, (B,), -1 for none; None leaves all open.
 
         Returns:
             The images, in the shape of `x1`.
 
         Raises:
             ValueError: If the starts are no batch of finite real numbers, there is not one
-                generator an image, the batch size is below 1, or the denoiser changes the shape.
+                generator an image, the batch size is below 1, the labels do not fit the images or
+                the denoiser, or the denoiser changes the shape.
         """
         _check_starts(x1)
         size = len(x1) if batch_size is None else batch_size
@@ -170,27 +179,32 @@ class Sampler(ABC):
             raise ValueError(f"The batch size must be at least 1, but is {size}.")
         batches = x1.split(size)
         sources = _split(generator, size, len(x1))
+        check_labels(labels, self.denoiser.classes, len(x1))
+        classes = [None] * len(batches) if labels is None else labels.split(size)
         with _progress_bar(self.nfe * len(batches), self.progress) as advance:
             return torch.cat(
                 [
-                    self._run(x, source, callback, advance)
-                    for x, source in zip(batches, sources, strict=True)
+                    self._run(x, source, partial(self.predict, labels=c), callback, advance)
+                    for x, source, c in zip(batches, sources, classes, strict=True)
                 ]
             )
 
-    def trajectory(self, x1: Tensor, generator: Generator = None) -> Tensor:
+    def trajectory(
+        self, x1: Tensor, generator: Generator = None, labels: Tensor | None = None
+    ) -> Tensor:
         """Returns the state at every call and then the images, (frames, B, C, ...)."""
         states: list[Tensor] = []
-        images = self(x1, generator, callback=lambda step: states.append(step.x_t))
+        images = self(x1, generator, lambda step: states.append(step.x_t), labels=labels)
         return torch.stack([*states, images])
 
-    def predict(self, x_t: Tensor, t: float | Tensor) -> Tensor:
+    def predict(self, x_t: Tensor, t: float | Tensor, labels: Tensor | None = None) -> Tensor:
         """Calls the network once, and clips if that was asked for.
 
         Raises:
             ValueError: If the prediction has another shape than the state.
         """
-        x0_hat = self.denoiser(x_t, torch.as_tensor(t, dtype=torch.float64, device=x_t.device))
+        t = torch.as_tensor(t, dtype=torch.float64, device=x_t.device)
+        x0_hat = self.denoiser(x_t, t, *(() if labels is None else (labels,)))
         if x0_hat.shape != x_t.shape:
             raise ValueError(
                 f"A denoiser must keep the shape of its images, {tuple(x_t.shape)}, but "
@@ -202,22 +216,23 @@ class Sampler(ABC):
         self,
         x: Tensor,
         generator: Generator,
+        predict: Predict,
         callback: Callable[[Step], None] | None,
         advance: Callable[[int], object],
     ) -> Tensor:
         noise = partial(randn, x.shape, generator, x.dtype, x.device)
         past: Past | None = None
         for index, (t, s) in enumerate(pairwise(self.grid)):
-            x0_hat = self.predict(x, t)
+            x0_hat = predict(x, t)
             if callback:
                 callback(Step(index, t, x, x0_hat))
             hop = self.process.transition(t, s)
-            x = self.step(x, self.refine(x, x0_hat, hop, past), hop, noise)
+            x = self.step(x, self.refine(x, x0_hat, hop, past, predict), hop, noise)
             past = hop, x0_hat
             advance(self.calls(s))
         if self.final == "sigma_min":
             return x
-        x0_hat = self.predict(x, self.grid[-1])
+        x0_hat = predict(x, self.grid[-1])
         if callback:
             callback(Step(len(self.grid) - 1, self.grid[-1], x, x0_hat))
         advance(1)

@@ -8,6 +8,7 @@ from torch import Tensor
 import softdiffusion as sd
 from softdiffusion.samplers import Step
 from softdiffusion.schedules import Constant, Linear, geometric, linear
+from tests.registry import class_denoiser
 
 SHAPE = (1, 6, 5)
 SAMPLERS = {
@@ -377,3 +378,27 @@ def test_the_grid_descends():
         grid = build("Momentum", blur(), steps=steps, final="sigma_min").grid
         assert all(t > s for t, s in pairwise(grid))
         assert (grid[0], grid[-1]) == (1, 0)
+
+
+@pytest.mark.parametrize("name", ["MultistepSampler", "HeunSampler", "MomentumSampler"])
+def test_classes_go_with_their_images_through_all_batches(name):
+    sampler = getattr(sd, name)(blur(), class_denoiser(), steps=3)
+    labels = torch.tensor([0, 1, 2, -1, 0])
+    x1, noise = normal(5, 1, 6, 5), sd.generators(0, range(5))
+    together = sampler(x1, noise, labels=labels)
+    chunks = sampler(x1, sd.generators(0, range(5)), batch_size=2, labels=labels)
+    torch.testing.assert_close(chunks, together, atol=1e-4, rtol=1e-4)
+    for index in range(5):
+        alone = sampler(
+            x1[index : index + 1], sd.generators(0, [index]), labels=labels[index : index + 1]
+        )
+        torch.testing.assert_close(alone[0], together[index], atol=1e-4, rtol=1e-4)
+    free = sampler(x1, sd.generators(0, range(5)))
+    torch.testing.assert_close(free[3], together[3], atol=1e-4, rtol=1e-4)
+    assert not torch.allclose(free[:3], together[:3], atol=1e-2)
+
+
+def test_labels_that_do_not_fit_the_images():
+    sampler = sd.MultistepSampler(blur(), class_denoiser(), steps=2)
+    with pytest.raises(ValueError, match="2 images need 2 labels"):
+        sampler(normal(2, 1, 6, 5), labels=torch.tensor([0]))
