@@ -13,7 +13,7 @@ from itertools import islice
 import torch
 from torch import Tensor
 
-from .checks import check_finite
+from .checks import check_finite, check_labels
 from .process import SoftDiffusion
 from .random import Generator, randn
 
@@ -37,7 +37,11 @@ class Prior(ABC):
 
     @abstractmethod
     def sample(
-        self, n: int, generator: Generator = None, device: torch.device | str = "cpu"
+        self,
+        n: int,
+        generator: Generator = None,
+        device: torch.device | str = "cpu",
+        labels: Tensor | None = None,
     ) -> Tensor:
         """Draws `n` fully corrupted images.
 
@@ -46,12 +50,14 @@ class Prior(ABC):
             generator: One generator for all, or a sequence of `n` of them, one for every image,
                 which then has the same noise whatever else is drawn with it.
             device: Where the result lies.
+            labels: The class of every image, int64, (n,), -1 for none. Only a mixture that was
+                fitted to classes starts differently for each of them.
 
         Returns:
             Images x_1, (n, C, H, W), float32.
 
         Raises:
-            ValueError: If the number of generators is not `n`.
+            ValueError: If the number of generators is not `n`, or the labels do not fit.
         """
 
 
@@ -114,7 +120,11 @@ class GaussianPrior(Prior):
         return cls(process, found.mean.float(), found.modes.float(), found.explained)
 
     def sample(
-        self, n: int, generator: Generator = None, device: torch.device | str = "cpu"
+        self,
+        n: int,
+        generator: Generator = None,
+        device: torch.device | str = "cpu",
+        labels: Tensor | None = None,
     ) -> Tensor:
         z = randn((n, len(self.modes)), generator, device=device)
         return _assemble(self.process, self.mean, self.modes, z, generator)
@@ -138,6 +148,7 @@ class MixturePrior(Prior):
         covariances: Their covariances :math:`\Sigma_j`, positive definite, (J, K, K).
         explained: The share of the corrupted data's variance that the modes hold, in [0, 1], for
             information; None if it is unknown.
+        by_class: Whether the j-th Gaussian is that of the j-th class.
 
     Raises:
         ValueError: If shapes do not fit, the weights are no distribution, or a covariance is not
@@ -153,6 +164,7 @@ class MixturePrior(Prior):
         means: Tensor,
         covariances: Tensor,
         explained: float | None = None,
+        by_class: bool = False,
     ) -> None:
         _check_modes(mean, modes)
         j, k = len(weights), len(modes)
@@ -179,6 +191,7 @@ class MixturePrior(Prior):
         self.means = means
         self.covariances = covariances
         self.explained = explained
+        self.by_class = by_class
         self._factors = factors
 
     @classmethod
@@ -215,18 +228,13 @@ class MixturePrior(Prior):
         if components < 1:
             raise ValueError(f"A mixture needs at least 1 component, not {components}.")
         found = _surviving_modes(process, data, tolerance, max_modes)
-        k = len(found.modes)
-        if k == 0:
-            raise ValueError(
-                "No mode of the data outlives the noise, so there is nothing to fit a mixture to; "
-                "use GaussianPrior."
-            )
+        k = _at_least_one(found)
         if len(data) < components * (k + 1):
             raise ValueError(
                 f"{components} covariances of {k} modes need at least {components * (k + 1)} "
                 f"images, but there are {len(data)}; lower components or max_modes."
             )
-        coefficients = torch.cat([_coefficients(chunk, found.modes) for chunk in found.chunks()])
+        coefficients = found.coefficients()
         mixture = GaussianMixture(components, max_iter=1000, random_state=seed)
         mixture.fit(coefficients.cpu().numpy())
         return cls(
@@ -239,10 +247,60 @@ class MixturePrior(Prior):
             found.explained,
         )
 
+    @classmethod
+    def fit_classes(
+        cls,
+        process: SoftDiffusion,
+        data: Tensor,
+        labels: Tensor,
+        tolerance: float = 0.01,
+        max_modes: int = 256,
+    ) -> "MixturePrior":
+        """Fits one Gaussian a class to the coefficients of the modes, weighted by frequency.
+
+        Arguments:
+            process: The process.
+            data: Clean images, (N, C, H, W).
+            labels: Their classes, int64, (N,), 0, ..., J - 1.
+            tolerance: The smallest signal-to-noise ratio of a mode, > 0.
+            max_modes: The largest number of modes, >= 1.
+
+        Raises:
+            ValueError: As `GaussianPrior.fit`; also if no mode survives, or a class has fewer
+                images than its covariance needs.
+        """
+        found = _surviving_modes(process, data, tolerance, max_modes)
+        k = _at_least_one(found)
+        counts = torch.bincount(labels)
+        if counts.min() <= k:
+            raise ValueError(
+                f"The covariance of {k} modes needs more than {k} images of every class, but class "
+                f"{int(counts.argmin())} has {int(counts.min())}; lower max_modes."
+            )
+        coefficients = found.coefficients()
+        classes = [coefficients[labels == label] for label in range(len(counts))]
+        return cls(
+            process,
+            found.mean.float(),
+            found.modes.float(),
+            (counts / counts.sum()).float(),
+            torch.stack([z.mean(dim=0) for z in classes]).float(),
+            torch.stack([z.T.cov().reshape(k, k) for z in classes]).float(),
+            found.explained,
+            by_class=True,
+        )
+
     def sample(
-        self, n: int, generator: Generator = None, device: torch.device | str = "cpu"
+        self,
+        n: int,
+        generator: Generator = None,
+        device: torch.device | str = "cpu",
+        labels: Tensor | None = None,
     ) -> Tensor:
         component = _choose(self.weights, n, generator)
+        if self.by_class and labels is not None:
+            check_labels(labels, len(self.weights), n)
+            component = torch.where(labels.cpu() < 0, component, labels.cpu())
         u = randn((n, len(self.modes)), generator)
         z = self.means[component] + (self._factors[component] @ u[..., None])[..., 0]
         return _assemble(self.process, self.mean, self.modes, z.to(device), generator)
@@ -273,7 +331,11 @@ class DataPrior(Prior):
         self.data = data
 
     def sample(
-        self, n: int, generator: Generator = None, device: torch.device | str = "cpu"
+        self,
+        n: int,
+        generator: Generator = None,
+        device: torch.device | str = "cpu",
+        labels: Tensor | None = None,
     ) -> Tensor:
         index = _choose(torch.ones(len(self.data)), n, generator).to(self.data.device)
         x0 = self.data[index].to(device, torch.float32)
@@ -297,6 +359,21 @@ class _Modes:
     modes: Tensor
     explained: float
     chunks: Chunks
+
+    def coefficients(self) -> Tensor:
+        """The z of all images, (N, K)."""
+        u = self.modes.flatten(1)
+        return torch.cat([chunk @ u.T / u.square().sum(dim=1) for chunk in self.chunks()])
+
+
+def _at_least_one(found: _Modes) -> int:
+    """The number of modes, if there is one that a mixture can be fitted to."""
+    if len(found.modes) == 0:
+        raise ValueError(
+            "No mode of the data outlives the noise, so there is nothing to fit a mixture to; "
+            "use GaussianPrior."
+        )
+    return len(found.modes)
 
 
 def _surviving_modes(
@@ -371,12 +448,6 @@ def _largest_eigenvectors(symmetric: Tensor, most: int) -> tuple[Tensor, Tensor]
 
 def _total(terms: Iterable[Tensor]) -> Tensor:
     return reduce(torch.add, terms)
-
-
-def _coefficients(chunk: Tensor, modes: Tensor) -> Tensor:
-    """The z of centred images, (B, K)."""
-    u = modes.flatten(1)
-    return chunk @ u.T / u.square().sum(dim=1)
 
 
 def _choose(weights: Tensor, n: int, generator: Generator) -> Tensor:

@@ -356,3 +356,57 @@ def test_impossible_arguments_are_refused():
         sd.MixturePrior(process(), mean, modes, half, torch.zeros(2, 2), -unit)
     with pytest.raises(ValueError, match="at least one image"):
         sd.DataPrior(process(), torch.zeros(0, 1, 2, 2))
+
+
+def two_classes(n: int) -> tuple[Tensor, Tensor]:
+    """Images whose brightness tells the class: 0.3 or 0.7, the second one three times as often."""
+    images = gaussian_images(0.1 * natural_spectrum(6, 5), n)
+    labels = (torch.arange(n) % 4 > 0).long()
+    return images + 0.4 * labels[:, None, None, None], labels
+
+
+def test_a_mixture_by_class_starts_from_the_class_asked_for():
+    images, labels = two_classes(4000)
+    diffusion = process()
+    prior = sd.MixturePrior.fit_classes(diffusion, images, labels)
+    assert prior.weights.tolist() == [0.25, 0.75]
+    corrupted = diffusion.operator(1.0)(images)
+    for label in (0, 1):
+        drawn = prior.sample(
+            2000, torch.Generator().manual_seed(1), labels=torch.full((2000,), label)
+        )
+        own = corrupted[labels == label]
+        variance = own.var(dim=0) + diffusion.sigma(1.0) ** 2
+        assert_within_error(drawn.double().mean(dim=0), own.mean(dim=0), variance, 2000)
+    noise = sd.generators(0, range(500))
+    free = prior.sample(500, noise)
+    open_ = prior.sample(500, sd.generators(0, range(500)), labels=torch.full((500,), -1))
+    assert torch.equal(free, open_)
+
+
+def test_a_fit_by_class_keeps_mean_and_covariance_of_each():
+    images, labels = two_classes(400)
+    diffusion = process()
+    prior = sd.MixturePrior.fit_classes(diffusion, images, labels)
+    u = prior.modes.double().flatten(1)
+    centred = (diffusion.operator(1.0)(images) - prior.mean.double()).flatten(1)
+    z = torch.linalg.lstsq(u.T, centred.T).solution.T  # the modes are orthogonal
+    for label in (0, 1):
+        own = z[labels == label]
+        torch.testing.assert_close(
+            prior.means[label], own.mean(dim=0).float(), atol=1e-5, rtol=1e-4
+        )
+        torch.testing.assert_close(
+            prior.covariances[label], own.T.cov().float(), atol=1e-5, rtol=1e-4
+        )
+
+
+def test_a_class_of_too_few_images_is_refused():
+    images, labels = two_classes(60)
+    labels[:] = 0
+    labels[0] = 1
+    with pytest.raises(ValueError, match="images of every class, but class 1 has 1"):
+        sd.MixturePrior.fit_classes(process(), images, labels)
+    prior = sd.MixturePrior.fit_classes(process(), *two_classes(400))
+    with pytest.raises(ValueError, match="2 images need 2 labels"):
+        prior.sample(2, labels=torch.tensor([0]))
