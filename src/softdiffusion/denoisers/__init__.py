@@ -5,6 +5,7 @@ from .diffusers_unet import DiffusersUNet
 from .ema import EMA
 from .gaussian import GaussianDenoiser
 from .guided import GuidedDenoiser
+from .posterior import DPSDenoiser, PosteriorDenoiser
 from .preconditioning import EDM, Preconditioning, Residual
 from .unet import SmallUNet
 
@@ -13,10 +14,12 @@ __all__ = [
     "EMA",
     "BaseDenoiser",
     "ClippedDenoiser",
+    "DPSDenoiser",
     "Denoiser",
     "DiffusersUNet",
     "GaussianDenoiser",
     "GuidedDenoiser",
+    "PosteriorDenoiser",
     "Preconditioning",
     "Residual",
     "SmallUNet",

@@ -5,6 +5,7 @@ from .matrix import Matrix
 from .matrix_free import MatrixFree
 from .operator import LinearOperator
 from .scale import Scale, identity
+from .solve import conjugate_gradients, solve
 from .transforms import DCT, ChannelBasis, Pixel, Transform
 
 __all__ = [
@@ -17,5 +18,7 @@ __all__ = [
     "Pixel",
     "Scale",
     "Transform",
+    "conjugate_gradients",
     "identity",
+    "solve",
 ]

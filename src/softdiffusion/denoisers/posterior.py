@@ -1,0 +1,195 @@
+r"""Denoisers that also know a measurement :math:`y = A x_0 + \sigma_y n`, for any linear A.
+
+Given :math:`x_0`, the measurement and :math:`x_t` are independent, so a process that starts from
+:math:`p(x_0 | y)` instead of :math:`p(x_0)` has the same operators and noise, and its denoiser is
+:math:`E[x_0 | x_t, y]`. With that denoiser every sampler draws from :math:`p(x_0 | y)`, provided
+that it also starts there.
+
+Where :math:`p(x_0 | x_t)` is close to :math:`N(\hat x_0, \Sigma_t)`,
+
+.. math:: E[x_0 | x_t, y] = \hat x_0
+    + \Sigma_t A^\top (A \Sigma_t A^\top + \sigma_y^2 I)^{-1} (y - A \hat x_0),
+
+and the question is what :math:`\Sigma_t` is. By Tweedie's formula the Jacobian J of the denoiser
+shows :math:`\Sigma_t C_t^\top = \sigma_t^2 J`, which leaves open all that :math:`C_t` suppresses:
+for a blur nearly everything that is to be restored. `PosteriorDenoiser` therefore takes the
+covariance from the data's spectrum, and `DPSDenoiser` takes from J what J can show.
+"""
+
+import torch
+from torch import Tensor
+
+from ..checks import check_batch, check_range, per_sample
+from ..operators import Diagonal, LinearOperator, Scale, solve
+from ..process import SoftDiffusion
+from .denoiser import BaseDenoiser
+
+__all__ = ["DPSDenoiser", "PosteriorDenoiser", "conditional_mean"]
+
+
+def conditional_mean(
+    x: Tensor, covariance: LinearOperator, operator: LinearOperator, y: Tensor, sigma_y: float
+) -> Tensor:
+    r"""The mean of :math:`x_0 \sim N(x, \Sigma)` given :math:`y = A x_0 + \sigma_y n`.
+
+    .. math:: x + \Sigma A^\top (A \Sigma A^\top + \sigma_y^2 I)^{-1} (y - A x)
+
+    Arguments:
+        x: The mean without the measurement, (B, C, ...).
+        covariance: :math:`\Sigma`.
+        operator: A.
+        y: The measurements, (B, ...).
+        sigma_y: Their noise, >= 0.
+    """
+    observed = operator @ covariance @ operator.T + Scale(sigma_y**2)
+    return x + covariance(operator.T(solve(observed, y - operator(x))))
+
+
+class PosteriorDenoiser(BaseDenoiser):
+    r"""The posterior mean given :math:`x_t` and a measurement, by the data's spectrum.
+
+    .. math:: \Sigma_t = T^{-1} \operatorname{diag}\Bigl(
+        \frac{v_k \sigma_t^2}{\lambda_k^2 v_k + \sigma_t^2} \Bigr)\, T
+
+    is the covariance of Gaussian data given :math:`x_t`, with variances :math:`v_k` in the
+    corruption's transform T. So the result is exact for Gaussian data and an exact denoiser,
+    whatever A is and whatever :math:`C_t` has suppressed; for other data it says how the errors of
+    neighbouring pixels are correlated. No gradient of the network is needed.
+
+    The idea of a Gaussian around the prediction is that of Song et al. 2023 (PiGDM) and Rozet et
+    al. 2024 (MMPS), who take the variance from the noise level and from the network's Jacobian.
+
+    Arguments:
+        denoiser: Gives :math:`\hat x_0`. Its corruption must be diagonal in a transform.
+        operator: The measurement's operator A, of any kind.
+        y: The measurements: one for every image of the batches to come, or a single one.
+        sigma_y: The standard deviation of their noise, >= 0.
+        spectrum: The data's variances :math:`v_k`, (C, ...), >= 0, as `GaussianDenoiser.fit` finds
+            them.
+
+    Raises:
+        ValueError: If the corruption has no transform, a variance or the noise is negative.
+    """
+
+    y: Tensor
+    spectrum: Tensor
+
+    def __init__(
+        self,
+        denoiser: BaseDenoiser,
+        operator: LinearOperator,
+        y: Tensor,
+        sigma_y: float,
+        spectrum: Tensor,
+    ) -> None:
+        super().__init__()
+        if denoiser.process.corruption.transform is None:
+            raise ValueError(
+                "The posterior by the data's spectrum needs a corruption that is diagonal in a "
+                f"transform, which {type(denoiser.process.corruption).__name__} is not; use "
+                "DPSDenoiser."
+            )
+        if (spectrum < 0).any():
+            raise ValueError(f"Variances must be >= 0, but one is {spectrum.min():g}.")
+        check_range("The measurement's noise sigma_y", sigma_y, 0.0, torch.inf)
+        self.denoiser = denoiser
+        self.process = denoiser.process
+        self.classes = denoiser.classes
+        self.transform = denoiser.process.corruption.transform
+        self.operator = operator
+        self.sigma_y = sigma_y
+        self.register_buffer("y", y)
+        self.register_buffer("spectrum", spectrum)
+
+    def forward(self, x_t: Tensor, t: Tensor, labels: Tensor | None = None) -> Tensor:
+        check_batch(len(self.y), len(x_t))
+        x0_hat = self.denoiser(x_t, t, labels)
+        y = self.y.to(x_t)
+        return conditional_mean(x0_hat, self.covariance(t), self.operator, y, self.sigma_y)
+
+    def covariance(self, t: Tensor) -> LinearOperator:
+        r"""The covariance :math:`\Sigma_t` of Gaussian data given :math:`x_t`."""
+
+        def symbol(z: Tensor) -> Tensor:
+            v = self.spectrum.to(z)[None]
+            # Rounding is noise, too, as in the exact denoiser.
+            noise = per_sample(self.process.sigma(t), z) ** 2 + torch.finfo(z.dtype).eps ** 2
+            return v * noise / (self.process.spectrum(t, z) ** 2 * v + noise)
+
+        return Diagonal(self.transform, symbol)
+
+
+class DPSDenoiser(BaseDenoiser):
+    r"""One gradient step towards the measurement, through the network (Chung et al. 2023).
+
+    DPS shifts the score by :math:`-\zeta\, \nabla_{x_t} \lVert y - A \hat x_0(x_t) \rVert^2`, which
+    is :math:`2 \zeta J^\top A^\top r` with the residual :math:`r = y - A \hat x_0`. A prediction
+    shifted by :math:`\Delta` shifts the score by :math:`C_t \Delta / \sigma_t^2`, so C_t has to be
+    undone: with the regularised inverse
+
+    .. math:: \Delta = \zeta\, \alpha\, d, \qquad d = \sigma_t^2\,
+        C_t^\top (C_t C_t^\top + \sigma_t^2 I)^{-1} J^\top A^\top r
+
+    whatever :math:`C_t` has suppressed stays as the network predicts it, until it is revealed.
+    The length is found by the residual, so that :math:`\zeta` has no unit:
+
+    .. math:: \alpha = \frac{\langle r, q \rangle}{\lVert q \rVert^2}, \qquad
+        q = A d + \sigma_y^2 r,
+
+    the first step of the method of minimal residuals for the system that `PosteriorDenoiser`
+    solves, with :math:`\sigma_t^2 C_t^\top (C_t C_t^\top + \sigma_t^2 I)^{-1} J^\top` in the place
+    of :math:`\Sigma_t`. It asks nothing of the corruption and needs no data, but one backward
+    pass a call, and one step is not exact even for Gaussian data. The paper divides the step by
+    :math:`\lVert r \rVert` instead and tunes :math:`\zeta` by task.
+
+    Arguments:
+        denoiser: Gives :math:`\hat x_0`.
+        operator: The measurement's operator A, of any kind.
+        y: The measurements: one for every image of the batches to come, or a single one.
+        sigma_y: The standard deviation of their noise, >= 0.
+        step: The factor :math:`\zeta` > 0; beyond 2 it overshoots.
+
+    Raises:
+        ValueError: If the step is not positive, or the noise is negative.
+    """
+
+    y: Tensor
+
+    def __init__(
+        self,
+        denoiser: BaseDenoiser,
+        operator: LinearOperator,
+        y: Tensor,
+        sigma_y: float,
+        step: float = 1.0,
+    ) -> None:
+        super().__init__()
+        if not step > 0:
+            raise ValueError(f"The step of DPS must be > 0, but is {step:g}.")
+        check_range("The measurement's noise sigma_y", sigma_y, 0.0, torch.inf)
+        self.denoiser = denoiser
+        self.process = denoiser.process
+        self.classes = denoiser.classes
+        self.operator = operator
+        self.sigma_y = sigma_y
+        self.step = step
+        self.register_buffer("y", y)
+
+    def forward(self, x_t: Tensor, t: Tensor, labels: Tensor | None = None) -> Tensor:
+        check_batch(len(self.y), len(x_t))
+        with torch.enable_grad():
+            start = x_t.detach().requires_grad_()
+            prediction = self.denoiser(start, t, labels)
+            r = self.y.to(x_t) - self.operator(prediction.detach())
+            (gradient,) = torch.autograd.grad(prediction, start, self.operator.T(r))
+        d = _undo(self.process, t, gradient)
+        q = self.operator(d) + self.sigma_y**2 * r
+        power = (q * q).flatten(1).sum(dim=1)
+        alpha = torch.where(power > 0, (r * q).flatten(1).sum(dim=1) / power, 0.0)
+        return prediction.detach() + self.step * per_sample(alpha, d) * d
+
+
+def _undo(process: SoftDiffusion, t: Tensor, gradient: Tensor) -> Tensor:
+    r"""Returns :math:`\sigma_t^2\, C_t^\top (C_t C_t^\top + \sigma_t^2 I)^{-1} g`."""
+    C_t, variance = process.operator(t), process.sigma(t).to(gradient.device) ** 2
+    return Scale(variance)(C_t.T(solve(C_t @ C_t.T + Scale(variance), gradient)))
