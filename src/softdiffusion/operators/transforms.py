@@ -64,7 +64,7 @@ class DCT(Transform):
     def forward(self, x: Tensor) -> Tensor:
         for axis in range(2, x.ndim):
             if x.shape[axis] <= _LONGEST_MATRIX_AXIS:
-                x = _along(axis, _dct_matrix(x.shape[axis], x.dtype, x.device), x)
+                x = along(axis, _dct_matrix(x.shape[axis], x.dtype, x.device), x)
             else:
                 x = _dct_by_fft(x.transpose(axis, -1)).transpose(axis, -1)
         return x
@@ -72,7 +72,7 @@ class DCT(Transform):
     def inverse(self, z: Tensor) -> Tensor:
         for axis in range(2, z.ndim):
             if z.shape[axis] <= _LONGEST_MATRIX_AXIS:
-                z = _along(axis, _dct_matrix(z.shape[axis], z.dtype, z.device).T, z)
+                z = along(axis, _dct_matrix(z.shape[axis], z.dtype, z.device).T, z)
             else:
                 z = _inverse_dct_by_fft(z.transpose(axis, -1)).transpose(axis, -1)
         return z
@@ -85,23 +85,26 @@ class ChannelBasis(Transform):
         basis: A matrix (C, C) whose rows are the basis vectors.
 
     Raises:
-        ValueError: If the rows are not orthonormal.
+        ValueError: If the rows are not orthonormal, or an image has another number of channels.
     """
 
     def __init__(self, basis: Tensor) -> None:
-        error = (basis @ basis.T - torch.eye(len(basis), dtype=basis.dtype)).abs().max().item()
-        if error > 1e-5:
-            raise ValueError(
-                f"The rows of a channel basis must be orthonormal, but miss it by {error:.1e}; "
-                "orthonormalise them, for instance with torch.linalg.qr."
-            )
+        check_orthonormal("a channel basis", basis)
         self.basis = basis
 
     def forward(self, x: Tensor) -> Tensor:
-        return _along(1, self.basis.to(x), x)
+        return self._times(self.basis, x)
 
     def inverse(self, z: Tensor) -> Tensor:
-        return _along(1, self.basis.to(z).T, z)
+        return self._times(self.basis.T, z)
+
+    def _times(self, matrix: Tensor, x: Tensor) -> Tensor:
+        if x.shape[1] != len(matrix):
+            raise ValueError(
+                f"The channel basis takes images of {len(matrix)} channels, but got images of "
+                f"shape {tuple(x.shape[1:])}."
+            )
+        return along(1, matrix.to(x), x)
 
     def __eq__(self, other: object) -> bool:
         return isinstance(other, ChannelBasis) and torch.equal(self.basis, other.basis)
@@ -110,15 +113,24 @@ class ChannelBasis(Transform):
         return hash((ChannelBasis, tuple(self.basis.flatten().tolist())))
 
 
-def _along(axis: int, matrix: Tensor, x: Tensor) -> Tensor:
+def check_orthonormal(name: str, basis: Tensor) -> None:
+    """Raises a ValueError unless the rows of a square matrix are orthonormal."""
+    unit = torch.eye(len(basis), dtype=basis.dtype, device=basis.device)
+    error = (basis @ basis.T - unit).abs().max().item()
+    if error > 1e-5:
+        raise ValueError(
+            f"The rows of {name} must be orthonormal, but miss it by {error:.1e}; orthonormalise "
+            "them, for instance with torch.linalg.qr."
+        )
+
+
+def along(axis: int, matrix: Tensor, x: Tensor) -> Tensor:
     """Multiplies every line of `x` along `axis` by `matrix`."""
     # Autocast would round the product to bfloat16, and the corruption has to stay exact.
     with torch.autocast(x.device.type, enabled=False):
         if axis == x.ndim - 1:
             return x @ matrix.T
-        if axis == x.ndim - 2:
-            return matrix @ x
-        return (x.transpose(axis, -1) @ matrix.T).transpose(axis, -1)
+        return (matrix @ x.flatten(axis + 1)).unflatten(-1, x.shape[axis + 1 :])
 
 
 def _dct_by_fft(x: Tensor) -> Tensor:
