@@ -13,15 +13,20 @@ import softdiffusion as sd
 from softdiffusion import schedules
 from softdiffusion.operators import (
     DCT,
+    Basis,
     ChannelBasis,
+    ChannelMatrix,
+    Haar,
     LinearOperator,
     Matrix,
     Pixel,
+    RandomBasis,
     Scale,
     Transform,
 )
 from softdiffusion.samplers import Step
 from softdiffusion.schedules import Curve, Selection, Wasserstein
+from tests.physics import AsPhysics
 
 #: Parts of the package whose classes are no part of a model.
 OUTSIDE = {
@@ -39,6 +44,8 @@ OUTSIDE = {
 #: Public classes that hold functions, which no configuration can.
 FUNCTIONAL: dict[str, Callable[[], object]] = {
     "Diagonal": lambda: sd.GaussianBlur().at(1.0),
+    "LinearPhysics": lambda: sd.LinearPhysics(AsPhysics(Scale(0.5))),
+    "Convolution": lambda: sd.KernelBlur([[0.2, 0.5, 0.1]]).at(0.5),
     "MatrixFree": lambda: sd.operators.MatrixFree(torch.neg, torch.neg),
     "Transition": lambda: process().transition(0.8, 0.4),
 }
@@ -88,16 +95,39 @@ def sampler(name: str) -> Callable[[], object]:
 
 
 EXAMPLES: dict[str, Callable[[], object]] = {
+    "Basis": lambda: Basis(torch.eye(N).roll(1, 0)),
     "ChannelBasis": lambda: ChannelBasis(-torch.eye(1)),
+    "ChannelMatrix": lambda: ChannelMatrix(torch.tensor([[0.3], [-2.0]])),
     "DCT": DCT,
+    "Haar": Haar,
+    "Hartley": Hartley,
     "Matrix": lambda: Matrix(torch.arange(N * N).reshape(N, N) / N**2, (1, 6, 5), (1, 5, 6)),
     "Pixel": Pixel,
+    "RandomBasis": lambda: RandomBasis(seed=3),
     "Scale": lambda: Scale(torch.tensor([0.5, 1.0, 2.0])),
+    "ChannelMixing": lambda: sd.ChannelMixing([[0.3]]),
     "Composition": lambda: sd.Composition([sd.GaussianBlur(), sd.FadingMask()], [2.0, 1.5]),
+    "Downsample": sd.Downsample,
+    "AnisotropicBlur": lambda: sd.AnisotropicBlur(0.4, angle=-20.0),
+    "Butterworth": lambda: sd.Butterworth(3.0),
+    "DefocusBlur": sd.DefocusBlur,
+    "HeatKernel": sd.HeatKernel,
+    "IdealLowPass": sd.IdealLowPass,
+    "KernelBlur": lambda: sd.KernelBlur([[0.0, 0.2, 0.1], [0.1, 0.3, 0.1], [0.0, 0.2, 0.0]]),
+    "MotionBlur": lambda: sd.MotionBlur(angle=70.0),
+    "PowerLaw": sd.PowerLaw,
+    "UndersampledFourier": lambda: sd.UndersampledFourier(center=0.2, lines=True, seed=3),
     "FadingMask": sd.FadingMask,
     "GaussianBlur": sd.GaussianBlur,
+    "Greyscale": lambda: sd.Greyscale(channels=1),
+    "GrowingBox": lambda: sd.GrowingBox(centre=[0.2, 0.9]),
     "Identity": sd.Identity,
+    "MaskImage": lambda: sd.MaskImage((IMAGES[0, 0] > 0).tolist()),
     "MatrixFamily": lambda: sd.MatrixFamily(torch.arange(N * N).reshape(N, N) / N**3),
+    "Outpainting": lambda: sd.Outpainting(sides=["left", "top"]),
+    "Pixelate": sd.Pixelate,
+    "RandomPixels": lambda: sd.RandomPixels(seed=4),
+    "RandomProjection": lambda: sd.RandomProjection(seed=5),
     "Scaling": sd.Scaling,
     "Constant": lambda: schedules.Constant(0.3),
     "Cosine": lambda: schedules.Cosine(0.1, 0.9),

@@ -15,7 +15,31 @@ from tests.laws.registry import CORRUPTIONS, Draw, draws, severities
 every_corruption = pytest.mark.parametrize("name", CORRUPTIONS)
 
 #: Families that only ever take away.
-SHRINKING = ["GaussianBlur", "FadingMask", "Scaling", "Identity", "Composition in two transforms"]
+SHRINKING = [
+    "GaussianBlur",
+    "HeatKernel",
+    "AnisotropicBlur along the rows",
+    "AnisotropicBlur at an angle",
+    "MotionBlur",
+    "DefocusBlur",
+    "IdealLowPass",
+    "Butterworth",
+    "PowerLaw",
+    "UndersampledFourier",
+    "UndersampledFourier by lines",
+    "FadingMask",
+    "GrowingBox off the centre",
+    "Outpainting",
+    "RandomPixels",
+    "MaskImage",
+    "Pixelate",
+    "Downsample",
+    "Greyscale",
+    "RandomProjection",
+    "Scaling",
+    "Identity",
+    "Composition in two transforms",
+]
 
 
 def test_the_registry_holds_every_exported_corruption():

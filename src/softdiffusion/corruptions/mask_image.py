@@ -1,0 +1,82 @@
+"""Masks of one's own."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import ClassVar
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from ..checks import check_finite, per_sample
+from ..operators import Diagonal, LinearOperator, Pixel
+from .corruption import Corruption
+
+__all__ = ["MaskImage"]
+
+Line = Sequence[float]
+Plane = Sequence[Line]
+Volume = Sequence[Plane]
+
+
+class MaskImage(Corruption):
+    r"""A mask of one's own, whose black part fades.
+
+    .. math:: \lambda = 1 - \text{severity} \cdot (1 - m)
+
+    White (m = 1) is kept at every severity, and black (m = 0) is gone at severity 1, where exactly
+    the masked image is left. The mask is soft in between, so every pixel is trained at every
+    severity below 1; at 1 the black part has no weight in `SoftScoreMatching`.
+
+    Arguments:
+        mask: The mask m in [0, 1], with the images' axes but for the batch and, for all channels
+            alike, the channels: a tensor, nested lists, or the path of a grey image, white for 1.
+            A path is read at once, so that a saved model holds the mask itself.
+
+    Raises:
+        ValueError: If a value lies outside [0, 1], a file is no image or, when called, the mask
+            does not fit the images.
+        FileNotFoundError: If there is no such file.
+    """
+
+    unit: ClassVar[str] = "share of the masked part that is gone"
+    max_severity = 1.0
+    transform = Pixel()
+
+    def __init__(self, mask: Line | Plane | Volume | str | Tensor) -> None:
+        values = _read(mask) if isinstance(mask, str) else mask
+        self.mask = check_finite("The mask", torch.as_tensor(values, dtype=torch.float32))
+        low, high = self.mask.aminmax()
+        if low < 0 or high > 1:
+            raise ValueError(
+                f"A mask must lie in [0, 1], black for what fades, but has values from {low:g} to "
+                f"{high:g}."
+            )
+
+    def operator(self, severity: Tensor) -> LinearOperator:
+        def symbol(z: Tensor) -> Tensor:
+            axes = self.mask.ndim
+            if axes not in (z.ndim - 2, z.ndim - 1) or z.shape[z.ndim - axes :] != self.mask.shape:
+                raise ValueError(
+                    f"A mask of shape {tuple(self.mask.shape)} does not fit images of shape "
+                    f"{tuple(z.shape[1:])}; it needs all their axes, or all but the channels."
+                )
+            return 1 - per_sample(severity, z) * (1 - self.mask.to(z)[None])
+
+        return Diagonal(self.transform, symbol)
+
+
+def _read(path: str) -> Tensor:
+    """A grey image with values from 0 (black) to 1 (white), (H, W)."""
+    from PIL import Image
+
+    if not Path(path).is_file():
+        raise FileNotFoundError(f"There is no mask {path}; check the path.")
+    try:
+        with Image.open(path) as image:
+            image.load()
+    except (OSError, SyntaxError, ValueError) as error:
+        raise ValueError(f"The mask {path} can't be read ({error}); give another file.") from None
+    if image.mode.startswith(("I", "F")):  # Pillow's own conversion cuts everything above 255
+        raise ValueError(f"The mask {path} has more than 8 bits a pixel; save it with 8.")
+    return torch.from_numpy(np.array(image.convert("L"))) / 255

@@ -1,0 +1,60 @@
+"""Corruptions from other libraries."""
+
+from typing import ClassVar
+
+from torch import Tensor
+
+from ..operators import LinearOperator, MatrixFree, Scale, from_physics
+from ..operators.physics import Physics
+from .corruption import Corruption
+
+__all__ = ["LinearPhysics"]
+
+
+class LinearPhysics(Corruption):
+    r"""The straight line from the identity to a linear physics of the library deepinv.
+
+    .. math:: C = (1 - \text{severity})\, I + \text{severity}\, A
+        \qquad\text{or}\qquad C = (1 - \text{severity})\, I + \text{severity}\, A^\top A
+
+    The second is symmetric and also for measurements of another shape than the image. At severity
+    1 exactly `A x`, or the back-projected measurement, is left. No transform is known in which the
+    family is diagonal; the families of this package are faster where they do the same.
+
+    Source: Tachella et al. 2023, deepinv (https://deepinv.github.io), `deepinv.physics`.
+
+    Arguments:
+        physics: An object with the methods `A(x)` and `A_adjoint(y)`, as all of
+            `deepinv.physics.LinearPhysics` have; deepinv itself is not needed. Its noise model is
+            not used, and its adjoint is trusted. A model is saved with it only if its class keeps
+            every argument of its constructor as an attribute of the same name.
+        normal: Whether the line ends in :math:`A^\top A` rather than in A.
+
+    Raises:
+        ValueError: When called, if A changes the shape and `normal` is not set.
+    """
+
+    unit: ClassVar[str] = "share of the way to the physics"
+    max_severity = 1.0
+
+    def __init__(self, physics: Physics, normal: bool = False) -> None:
+        self.physics = physics
+        self.normal = normal
+
+    def operator(self, severity: Tensor) -> LinearOperator:
+        if self.normal:
+            A = from_physics(self.physics)
+            end: LinearOperator = A.T @ A
+        else:
+            end = MatrixFree(self._image, self.physics.A_adjoint)
+        return Scale(1.0 - severity) + severity * end
+
+    def _image(self, x: Tensor) -> Tensor:
+        """The measurement, if it has the shape of an image."""
+        y = self.physics.A(x)
+        if y.shape != x.shape:
+            raise ValueError(
+                f"The physics turns images of shape {tuple(x.shape[1:])} into measurements of "
+                f"shape {tuple(y.shape[1:])}; use normal=True, which brings them back."
+            )
+        return y
