@@ -69,9 +69,10 @@ def add_recipe(parser: Parser) -> None:
     )
     parser.add_argument(
         "--prior",
-        type=Literal["gaussian", "mixture", "data"],
+        type=Literal["gaussian", "mixture", "classes", "data"],
         default="gaussian",
-        help="The start of the samplers; `data` needs the training images whenever it draws.",
+        help="The start of the samplers; `classes` is one Gaussian a class, and `data` needs the "
+        "training images whenever it draws.",
     )
     parser.add_argument("--prior_components", type=int, default=10, help="Those of the mixture.")
     parser.add_argument("--images", type=int, default=400_000, help="Images to train on.")
@@ -109,7 +110,16 @@ class Recipe:
     @staticmethod
     def measured(data: Images) -> Tensor:
         """The images on which distances are measured and a start is fitted."""
-        return data.batch(DataOrder(len(data), 0).indices(0, min(len(data), _MEASURED)))
+        return data.batch(_measured(data))
+
+    @staticmethod
+    def _measured_labels(data: Images) -> Tensor:
+        if data.labels is None:
+            raise ValueError(
+                f"--prior classes needs labels, but {data.name} has none; use data with labels, or "
+                "--prior mixture."
+            )
+        return data.labels[_measured(data)]
 
     def selection(self, data: Images) -> Selection | None:
         """The levels chosen by distance, if the recipe asks for that."""
@@ -133,6 +143,8 @@ class Recipe:
         match self.arguments.prior:
             case "mixture":
                 return MixturePrior.fit(process, images, self.arguments.prior_components)
+            case "classes":
+                return MixturePrior.fit_classes(process, images, self._measured_labels(data))
             case "data":
                 return DataPrior(process, images)
             case _:
@@ -142,3 +154,8 @@ class Recipe:
         """The settings of the training."""
         names = TrainingOptions.__dataclass_fields__
         return TrainingOptions(**{name: self.arguments[name] for name in names})
+
+
+def _measured(data: Images) -> Tensor:
+    """The indices of the images on which distances are measured and a start is fitted."""
+    return DataOrder(len(data), 0).indices(0, min(len(data), _MEASURED))

@@ -6,8 +6,10 @@ from pathlib import Path
 
 import torch
 from jsonargparse import Namespace
+from torch import Tensor
 
-from ..denoisers import BaseDenoiser
+from ..checks import check_labels
+from ..denoisers import BaseDenoiser, GuidedDenoiser
 from ..plots import save_animation, save_grid, save_images
 from ..process import SoftDiffusion
 from ..random import generators
@@ -29,6 +31,12 @@ def add_sampling(parser: Parser) -> None:
     parser.add_argument("--count", type=int, default=64, help="How many images are drawn.")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--batch_size", type=int, default=256, help="Images drawn at a time.")
+    parser.add_argument(
+        "--guidance",
+        type=float | None,
+        default=None,
+        help="The scale of classifier-free guidance; 1 is the plain prediction for the class.",
+    )
     parser.add_argument(
         "--device", type=str, default="cuda" if torch.cuda.is_available() else "cpu"
     )
@@ -52,9 +60,31 @@ def parser() -> Parser:
             "init_args": {"steps": 30, "progress": True},
         },
     )
+    parser.add_argument(
+        "--labels",
+        type=list[int] | None,
+        default=None,
+        help="Classes to draw, repeated in turn over the images; -1 leaves the class open.",
+    )
     parser.add_argument("--animation", type=bool, default=False, help="Write trajectory.gif too.")
     parser.add_argument("--dry_run", type=bool, default=False, help="Say what would be done.")
     return parser
+
+
+def guided(denoiser: BaseDenoiser, scale: float | None) -> BaseDenoiser:
+    """The denoiser under guidance, if a scale is given."""
+    return denoiser if scale is None else GuidedDenoiser(denoiser, scale)
+
+
+def repeated(labels: list[int] | None, count: int, classes: int) -> Tensor | None:
+    """The labels in turn, one for each of `count` images, checked against the classes."""
+    if labels is None:
+        return None
+    if not labels:
+        raise ValueError("--labels is an empty list; name at least one class, or leave it out.")
+    return check_labels(
+        torch.tensor(labels).repeat(-(-count // len(labels)))[:count], classes, count
+    )
 
 
 @torch.no_grad()
@@ -62,6 +92,8 @@ def run(arguments: Namespace) -> None:
     """Writes `grid.png`, one PNG an image in `images/` and, on demand, `trajectory.gif`."""
     denoiser, prior = load_model(arguments.model, arguments.trust)
     denoiser.to(arguments.device)
+    denoiser = guided(denoiser, arguments.guidance)
+    labels = repeated(arguments.labels, arguments.count, denoiser.classes)
     sampler = parser().instantiate(arguments).sampler(denoiser.process, denoiser)
     print(
         f"{arguments.count} images by {type(sampler).__name__} with {sampler.nfe} network calls "
@@ -71,14 +103,15 @@ def run(arguments: Namespace) -> None:
         return
     start = time.perf_counter()
     noise = generators(arguments.seed, range(arguments.count))
-    x1 = prior.sample(arguments.count, generator=noise).to(arguments.device)
-    images = sampler(x1, generator=noise, batch_size=arguments.batch_size).cpu().clamp(-1, 1)
+    x1 = prior.sample(arguments.count, generator=noise, labels=labels).to(arguments.device)
+    images = sampler(x1, noise, batch_size=arguments.batch_size, labels=labels).cpu().clamp(-1, 1)
     seconds = time.perf_counter() - start
     save_grid(images[:_SHOWN], arguments.out / "grid.png")
     save_images(images, arguments.out / "images")
     if arguments.animation:
         noise = generators(arguments.seed, range(min(arguments.count, _SHOWN)))
-        x1 = prior.sample(len(noise), generator=noise).to(arguments.device)
-        frames = sampler.trajectory(x1, generator=noise).cpu()
+        shown = None if labels is None else labels[: len(noise)]
+        x1 = prior.sample(len(noise), generator=noise, labels=shown).to(arguments.device)
+        frames = sampler.trajectory(x1, generator=noise, labels=shown).cpu()
         save_animation(frames, arguments.out / "trajectory.gif")
     print(f"wrote {arguments.out / 'grid.png'} and images/ in {seconds:.1f} s")

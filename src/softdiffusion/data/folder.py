@@ -31,6 +31,9 @@ class FolderImages(Images):
 
     If the folder has both subfolders `train` and `test`, they are the splits; otherwise every
     tenth file (the 10th, 20th, ...) is the test split and the others are the training split.
+    If every file lies in a subfolder (of its split), the subfolders are classes: their names,
+    sorted, are numbered from 0 in `labels`.
+
     All files are decoded when the first batch is asked for, and kept in memory as uint8.
 
     Photographs are turned upright (EXIF), transparent parts show white, an animation gives its
@@ -55,6 +58,7 @@ class FolderImages(Images):
         self.split = split
         self.size = size
         self.files = _files(folder, split)
+        self.labels = _labels(folder, self.files, split)
         first = _open(self.files[0])
         self.channels = (1 if _is_grey(first) else 3) if channels is None else channels
         self.name = f"folder:{folder.resolve().name}"
@@ -104,7 +108,7 @@ class FolderImages(Images):
 def _files(folder: Path, split: str) -> list[Path]:
     if not folder.is_dir():
         raise FileNotFoundError(f"There is no folder {folder}; check the path behind 'folder:'.")
-    own_splits = (folder / "train").is_dir() and (folder / "test").is_dir()
+    own_splits = _has_own_splits(folder)
     root = folder / split if own_splits else folder
     files = [path for path in root.rglob("*") if path.suffix.lower() in _SUFFIXES]
     files.sort(key=lambda path: path.relative_to(root).parts)
@@ -121,6 +125,24 @@ def _files(folder: Path, split: str) -> list[Path]:
             f"needs at least {_HELD_OUT} of them."
         )
     return files
+
+
+def _labels(folder: Path, files: list[Path], split: str) -> Tensor | None:
+    """The number of every file's subfolder; None if a file lies in no subfolder."""
+    own_splits = _has_own_splits(folder)
+    roots = [folder / "train", folder / "test"] if own_splits else [folder]
+    root = folder / split if own_splits else folder
+    classes = sorted(
+        {child.name for parent in roots for child in parent.iterdir() if child.is_dir()}
+    )
+    parts = [file.relative_to(root).parts for file in files]
+    if any(len(part) == 1 for part in parts):
+        return None
+    return torch.tensor([classes.index(part[0]) for part in parts])
+
+
+def _has_own_splits(folder: Path) -> bool:
+    return (folder / "train").is_dir() and (folder / "test").is_dir()
 
 
 def _open(file: Path) -> Image.Image:

@@ -3,6 +3,8 @@
 from dataclasses import dataclass
 from typing import Literal
 
+from ..checks import check_range
+
 __all__ = ["TrainingOptions"]
 
 
@@ -19,6 +21,8 @@ class TrainingOptions:
         ema: The decay of the moving average of the weights, a step.
         times: How times are drawn: spread evenly over each batch, or ("importance") in proportion
             to the root mean square of the losses seen at each level, with the loss divided by it.
+        label_dropout: The share of labels left out, so that a network with classes learns to do
+            without, as guidance needs.
         precision: The mixed precision of accelerate.
         log_every: Images between two rows of `stats.jsonl`.
         checkpoint_every: Images between two checkpoints.
@@ -35,6 +39,7 @@ class TrainingOptions:
     clip: float = 1.0
     ema: float = 0.999
     times: Literal["stratified", "importance"] = "stratified"
+    label_dropout: float = 0.1
     precision: Literal["no", "bf16", "fp16"] = "no"
     log_every: int = 6_400
     checkpoint_every: int = 32_000
@@ -50,3 +55,4 @@ class TrainingOptions:
         for name in ("learning_rate", "clip"):
             if not getattr(self, name) > 0:
                 raise ValueError(f"{name} must be > 0, but is {getattr(self, name):g}.")
+        check_range("label_dropout", self.label_dropout, 0.0, 1.0)

@@ -3,6 +3,7 @@
 import json
 import os
 import time
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +11,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from ..checks import check_labels
 from ..configuration import to_config
 from ..data import DataOrder, Images
 from ..denoisers import EMA, BaseDenoiser
@@ -47,7 +49,8 @@ def train(
     are a pure function of the seed and of the count of images.
 
     Arguments:
-        data: The training images, (N, C, H, W) in [-1, 1].
+        data: The training images, (N, C, H, W) in [-1, 1]; with labels, if the denoiser has
+            classes.
         denoiser: The denoiser to train, in place; it knows its process.
         objective: The loss.
         images: How many images to train on, counted with repetition.
@@ -61,13 +64,15 @@ def train(
 
     Raises:
         ValueError: If the folder holds a run with another configuration or a damaged checkpoint,
-            or the loss is not finite.
+            the data do not have the labels that the denoiser's classes need, or the loss is not
+            finite.
     """
     from accelerate import Accelerator
     from tqdm import tqdm
 
     options = options or TrainingOptions()
     process = denoiser.process
+    classes = _classes(data, denoiser.classes)
     accelerator = Accelerator(mixed_precision=options.precision)
     out = Path(out)
     order = DataOrder(len(data), seed)
@@ -104,8 +109,14 @@ def train(
         noise = torch.randn(x0.shape, generator=generator)
         t, weight = times.sample(len(x0), generator)
         x0, noise, t, weight = (a[mine].to(accelerator.device) for a in (x0, noise, t, weight))
+        predict = network
+        if classes is not None:
+            labels = classes[order.indices(position, options.batch_size)]
+            dropped = torch.rand(len(labels), generator=generator) < options.label_dropout
+            labels = labels.masked_fill(dropped, -1)[mine].to(accelerator.device)
+            predict = partial(network, labels=labels)
 
-        loss = objective(process, network, x0, t, noise)
+        loss = objective(process, predict, x0, t, noise)
         accelerator.backward((weight * loss).mean())
         norm = accelerator.clip_grad_norm_(network.parameters(), options.clip)
         for group in optimizer.param_groups:
@@ -159,6 +170,19 @@ def _batch(
         return x0
     mirrored = order.flips(position, count).reshape(-1, 1, 1, 1)
     return torch.where(mirrored, x0.flip(-1), x0)
+
+
+def _classes(data: Images | Tensor, classes: int) -> Tensor | None:
+    """The class of every image, if the denoiser wants to know."""
+    if not classes:
+        return None
+    labels = None if isinstance(data, Tensor) else data.labels
+    if labels is None:
+        raise ValueError(
+            f"The network has {classes} classes, but the data have no labels; use data with "
+            "labels, such as a folder with one subfolder a class, or a network with classes = 0."
+        )
+    return check_labels(labels, classes, len(data))
 
 
 def _generator(seed: int, position: int) -> torch.Generator:

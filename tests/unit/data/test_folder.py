@@ -32,8 +32,9 @@ def test_order_and_values(folder):
     test = data.open(f"folder:{folder}", split="test")
     held_out = [9, 19]
     assert train.shape == (3, 12, 12)
-    assert train.labels is None
     rest = [i for i in range(25) if i not in held_out]
+    assert train.labels.tolist() == [int(i >= 12) for i in rest]
+    assert test.labels.tolist() == [0, 1]
     assert torch.equal(train.tensor(), torch.stack([to_unit(pixels(i)) for i in rest]))
     assert torch.equal(test.tensor(), torch.stack([to_unit(pixels(i)) for i in held_out]))
 
@@ -44,7 +45,22 @@ def test_train_and_test_folders_are_the_splits(tmp_path):
         for i in range(count):
             Image.fromarray(pixels(i)).save(tmp_path / split / f"{i:02d}.png")
     assert len(data.open(f"folder:{tmp_path}")) == 12
+    assert data.open(f"folder:{tmp_path}").labels is None
     assert len(data.open(f"folder:{tmp_path}", split="test")) == 3
+
+
+def test_both_splits_number_the_classes_alike(tmp_path):
+    for split, names in (("train", "abc"), ("test", "ac")):
+        for name in names:
+            (tmp_path / split / name).mkdir(parents=True)
+            Image.fromarray(pixels(0)).save(tmp_path / split / name / "0.png")
+    assert data.open(f"folder:{tmp_path}").labels.tolist() == [0, 1, 2]
+    assert data.open(f"folder:{tmp_path}", split="test").labels.tolist() == [0, 2]
+
+
+def test_a_file_outside_of_all_classes_means_no_classes(folder):
+    Image.fromarray(pixels(1)).save(folder / "loose.png")
+    assert data.open(f"folder:{folder}").labels is None
 
 
 def test_files_are_decoded_once_when_first_needed(folder):

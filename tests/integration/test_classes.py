@@ -1,0 +1,90 @@
+"""A model that is told the class draws the class that it is asked for."""
+
+import pytest
+import torch
+
+import softdiffusion as sd
+from softdiffusion import schedules
+from softdiffusion.cli.main import main
+from softdiffusion.data import ArrayImages
+
+
+def black_and_white(n: int) -> ArrayImages:
+    """Images that are dark (class 0) or bright (class 1)."""
+    labels = torch.arange(n) % 2
+    noise = 0.05 * torch.randn(n, 1, 4, 4, generator=torch.Generator().manual_seed(0))
+    images = (2.0 * labels - 1)[:, None, None, None] * 0.8 + noise
+    return ArrayImages("black and white", images.clamp(-1, 1), labels)
+
+
+def noise_only() -> sd.SoftDiffusion:
+    """The start then tells nothing about the class."""
+    sigma = schedules.Geometric(0.05, 10.0)
+    return sd.SoftDiffusion(sd.Identity(), sd.Schedule(schedules.Constant(0.0), sigma))
+
+
+def test_the_label_decides_what_is_drawn(tmp_path):
+    torch.manual_seed(0)
+    process, data = noise_only(), black_and_white(64)
+    network = sd.SmallUNet(1, 16, (1,), attention=False, classes=2)
+    denoiser = sd.Denoiser(network, process, sd.EDM(0.8))
+    options = sd.TrainingOptions(batch_size=32, warmup=320, learning_rate=3e-3, ema=0.98)
+    prior = sd.GaussianPrior.fit(process, data.tensor())
+    trained = sd.train(
+        data,
+        denoiser,
+        sd.CleanRegression(),
+        9600,
+        out=tmp_path,
+        prior=prior,
+        options=options,
+        progress=False,
+    )
+    labels = torch.arange(16) % 2
+    for told in (trained, sd.GuidedDenoiser(trained, 1.5)):
+        sampler = sd.MultistepSampler(process, told, steps=12)
+        noise = sd.generators(0, range(16))
+        images = sampler(prior.sample(16, noise), noise, labels=labels)
+        assert ((images.mean(dim=(1, 2, 3)) > 0) == (labels == 1)).all()
+    # Left open, the class is the noise's choice, and both come up.
+    sampler = sd.MultistepSampler(process, trained, steps=12)
+    noise = sd.generators(0, range(64))
+    bright = sampler(prior.sample(64, noise), noise).mean(dim=(1, 2, 3)) > 0
+    assert 0 < bright.sum() < 64
+
+
+def test_a_network_with_classes_needs_labels(tmp_path):
+    process, data = noise_only(), black_and_white(8)
+    denoiser = sd.Denoiser(sd.SmallUNet(1, 8, (1,), attention=False, classes=2), process)
+    with pytest.raises(ValueError, match="has 2 classes, but the data have no labels"):
+        sd.train(data.tensor(), denoiser, sd.CleanRegression(), 8, out=tmp_path)
+    few = sd.Denoiser(sd.SmallUNet(1, 8, (1,), attention=False, classes=1), process)
+    with pytest.raises(ValueError, match="but one is 1"):
+        sd.train(data, few, sd.CleanRegression(), 8, out=tmp_path)
+
+
+TRAIN = (
+    "train --data digits --images 64 --batch_size 32 --backbone SmallUNet --backbone.width 8 "
+    "--backbone.multipliers [1] --backbone.attention false --progress false "
+)
+
+
+def test_classes_from_the_command_line(tmp_path, capsys):
+    run, drawn = tmp_path / "run", tmp_path / "drawn"
+    main([*TRAIN.split(), "--backbone.classes", "10", "--prior", "classes", "--out", str(run)])
+    sample = ["sample", "--model", str(run), "--out", str(drawn), "--count", "5"]
+    sample += ["--sampler", "MultistepSampler", "--sampler.steps", "2"]
+    main([*sample, "--labels", "[3, 7]", "--guidance", "2.0", "--animation", "true"])
+    assert len(list((drawn / "images").glob("*.png"))) == 5
+    with pytest.raises(SystemExit) as stop:
+        main([*sample, "--labels", "[10]"])
+    assert "Labels must lie in [0, 9], or be -1 for no class, but one is 10." in str(stop.value)
+
+
+def test_a_model_without_classes_says_so(tmp_path):
+    main([*TRAIN.split(), "--out", str(tmp_path)])
+    sample = ["sample", "--model", str(tmp_path), "--out", str(tmp_path / "drawn")]
+    for extra in (["--labels", "[1]"], ["--guidance", "2"]):
+        with pytest.raises(SystemExit) as stop:
+            main([*sample, *extra])
+        assert "classes" in str(stop.value)
