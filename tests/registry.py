@@ -17,6 +17,7 @@ from softdiffusion.operators import (
     ChannelBasis,
     ChannelMatrix,
     Haar,
+    Hartley,
     LinearOperator,
     Matrix,
     Pixel,
