@@ -108,7 +108,8 @@ def test_it_can_be_moved_and_saved_like_any_module():
 
 
 def test_a_corruption_without_a_transform_is_refused():
-    process = sd.SoftDiffusion(sd.MatrixFamily(torch.eye(4)), schedules.linear((0, 1), (0, 1)))
+    oblique = sd.MatrixFamily(torch.ones(4, 4).triu())
+    process = sd.SoftDiffusion(oblique, schedules.linear((0, 1), (0, 1)))
     with pytest.raises(ValueError, match="diagonal in a transform, which MatrixFamily is not"):
         sd.GaussianDenoiser(process, torch.zeros(1, 2, 2), torch.ones(1, 2, 2))
     with pytest.raises(ValueError, match="diagonal in a transform, which MatrixFamily is not"):
