@@ -6,6 +6,7 @@ Run `make demo`, or `python examples/demo.py --out demo`; then open `demo/index.
 import argparse
 import html
 import json
+import os
 import shutil
 import time
 from pathlib import Path
@@ -27,14 +28,24 @@ def run(command: str) -> str:
 def section(title: str, text: str, command: str, *pictures: str) -> str:
     """One section of the page."""
     images = "".join(f'<img src="{picture}" alt="{html.escape(title)}">' for picture in pictures)
-    return f"<h2>{title}</h2><p>{text}</p><pre>{html.escape(command)}</pre>{images}"
+    row = f"<div>{images}</div>"
+    return f"<h2>{title}</h2><p>{text}</p><pre>{html.escape(command)}</pre>{row}"
+
+
+def table(markdown: str) -> str:
+    """The first table of a Markdown text in HTML."""
+    lines = [line.strip("| ") for line in markdown.splitlines() if line.startswith("|")]
+    head, _, *body = (line.split(" | ") for line in lines)
+    rows = [head, *body]
+    cells = ("".join(f"<td>{html.escape(cell)}</td>" for cell in row) for row in rows)
+    return f"<table>{''.join(f'<tr>{row}</tr>' for row in cells)}</table>"
 
 
 def demo(out: Path, images: int | None) -> None:
     """Runs everything and writes `index.html`."""
     start = time.perf_counter()
     shutil.rmtree(out, ignore_errors=True)
-    recipe = f"--config {RECIPE}"
+    recipe = f"--config {os.path.relpath(RECIPE)}"
     length = "" if images is None else f" --images {images} --decay {images // 4}"
     samplers = ",".join(SAMPLERS)
 
@@ -54,8 +65,10 @@ def demo(out: Path, images: int | None) -> None:
     page = [
         "<!doctype html><meta charset=utf-8><title>softdiffusion: digits</title>",
         "<style>body{font:16px/1.5 system-ui;max-width:60rem;margin:2rem auto;padding:0 1rem}"
-        "img{max-width:32%;vertical-align:top;margin:.2rem}img:only-of-type{max-width:100%}"
-        "pre{background:#f4f4f4;padding:.6rem;overflow:auto}</style>",
+        "div{display:flex;gap:.5rem}img{min-width:0;max-width:100%;object-fit:contain}"
+        "pre{background:#f4f4f4;padding:.6rem;white-space:pre-wrap}"
+        "table{border-collapse:collapse}td{padding:.1rem .8rem;border-bottom:1px solid #ddd}"
+        "tr:first-child{font-weight:bold}</style>",
         f"<h1>Soft diffusion on handwritten digits</h1><p>Made in {minutes:.1f} minutes.</p>",
         section(
             "1. The forward process",
@@ -83,7 +96,7 @@ def demo(out: Path, images: int | None) -> None:
             evaluate,
             *grids,
         ),
-        f"<pre>{html.escape(summary)}</pre>",
+        table(summary),
         '<p><img src="report/distance.png" alt="distance against network calls"></p>',
     ]
     (out / "index.html").write_text("\n".join(page))
