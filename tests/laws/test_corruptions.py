@@ -14,6 +14,9 @@ from tests.laws.registry import CORRUPTIONS, Draw, draws, severities
 
 every_corruption = pytest.mark.parametrize("name", CORRUPTIONS)
 
+#: Families of matrices: one of 5,883 by 5,883 numbers takes 277 MB.
+DENSE = ["MatrixFamily", "MatrixFamily of a symmetric matrix", "Composition of a composition"]
+
 #: Families that only ever take away.
 SHRINKING = [
     "GaussianBlur",
@@ -94,6 +97,26 @@ def test_the_transform_makes_every_member_diagonal(name: str, draw: Draw):
     z = corruption.transform.forward(x)
     expected = corruption.transform.inverse(operator.diagonal(z) * z)
     assert_close(operator(x), expected, scale=x.norm())
+
+
+@pytest.mark.parametrize("name", [name for name in CORRUPTIONS if name not in DENSE])
+def test_colour_images_of_an_uncommon_size(name: str):
+    """The laws of a linear operator once more, on axes that no fast algorithm likes."""
+    draw = Draw((3, 37, 53), 2, 2, 0)
+    corruption = CORRUPTIONS[name](draw)
+    x, y = draw.images(1), draw.images(2)
+    assert_close(corruption.at(0.0)(x), x)
+    severity = severities(corruption, draw)
+    A = corruption.at(severity)
+    assert_close(A(2 * x - y), 2 * A(x) - A(y), scale=x.norm() + y.norm())
+    assert_close((A(x) * y).sum(), (x * A.T(y)).sum(), scale=x.norm() * y.norm())
+    apart = [corruption.at(s)(x[i : i + 1]) for i, s in enumerate(severity)]
+    assert_close(A(x), torch.cat(apart), scale=x.norm())
+    if corruption.transform is not None:
+        z = corruption.transform.forward(x)
+        assert_close(z.norm(), x.norm())
+        assert isinstance(A, Diagonal | Scale)
+        assert_close(corruption.transform.forward(A(x)), A.diagonal(z) * z, scale=x.norm())
 
 
 @pytest.mark.parametrize("name", SHRINKING)

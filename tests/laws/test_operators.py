@@ -9,7 +9,16 @@ from hypothesis import strategies as st
 from torch import Tensor
 
 import softdiffusion.operators as operators
-from softdiffusion.operators import DCT, LinearOperator, Matrix, Pixel, Scale, Transform
+from softdiffusion.operators import (
+    DCT,
+    Convolution,
+    Hartley,
+    LinearOperator,
+    Matrix,
+    Pixel,
+    Scale,
+    Transform,
+)
 from softdiffusion.operators.operator import Product, Sum
 from tests.laws.closeness import assert_close
 from tests.laws.registry import (
@@ -21,6 +30,7 @@ from tests.laws.registry import (
     diagonal,
     draws,
     orthonormal,
+    random_convolution,
 )
 
 every_operator = pytest.mark.parametrize("name", ALL)
@@ -155,6 +165,8 @@ INVERTIBLE = {
     "Diagonal in the DCT": lambda draw, salt: gapped_diagonal(DCT(), draw, salt),
     "Diagonal in the pixels": lambda draw, salt: gapped_diagonal(Pixel(), draw, salt),
     "Diagonal in the channels": lambda draw, salt: gapped_diagonal(channel_basis(draw), draw, salt),
+    "Diagonal in the Hartley transform": lambda draw, salt: gapped_diagonal(Hartley(), draw, salt),
+    "Convolution": lambda draw, salt: gapped_convolution(draw, salt),
     "Matrix": lambda draw, salt: Matrix(gapped_matrix(draw, salt)),
     "Product of diagonals": lambda draw, salt: (
         gapped_diagonal(DCT(), draw, salt) @ gapped_diagonal(DCT(), draw, salt + 1)
@@ -245,6 +257,28 @@ def test_operators_diagonal_in_one_transform_stay_so(transform: str, draw: Draw)
 
 
 @given(draws())
+def test_sums_and_products_of_convolutions_are_convolutions(draw: Draw):
+    A, B = random_convolution(draw, 1), random_convolution(draw, 2)
+    a, b = A.diagonal(draw.images()), B.diagonal(draw.images())
+    c = draw.factor()
+    column = c.reshape(-1, *[1] * len(draw.shape))
+    for combined, transfer in [
+        (A + B, a + b),
+        (A - B, a - b),
+        (A @ B, a * b),
+        (c * A, column * a),
+        (A + Scale(c), a + column),
+        (Scale(c) - A, column - a),
+        (A @ Scale(c) @ B.T, column * a * b.conj()),
+        (A.pinverse(1e-9), 1 / a),
+        ((A @ A.T).sqrt(), a.abs()),
+    ]:
+        assert isinstance(combined, Convolution)
+        result = combined.diagonal(draw.images())
+        assert_close(result, transfer.expand_as(result).to(result.dtype))
+
+
+@given(draws())
 def test_multiples_of_the_identity_merge(draw: Draw):
     a, b = draw.factor(salt=1), draw.factor(salt=2)
     x = draw.images()
@@ -282,6 +316,21 @@ def gapped(draw: Draw, shape: tuple[int, ...], salt: int) -> Tensor:
 
 def gapped_diagonal(transform: operators.Transform, draw: Draw, salt: int) -> LinearOperator:
     return diagonal(transform, gapped(draw, (draw.operators, *draw.shape), salt))
+
+
+def gapped_convolution(draw: Draw, salt: int) -> LinearOperator:
+    """The transfer function of white noise, set to zero or to a size between 1 and 2.
+
+    Opposite frequencies have the same size of white noise, so both are treated alike.
+    """
+    phases = random_convolution(draw, salt)
+
+    def transfer(x: Tensor) -> Tensor:
+        h = phases.diagonal(x)
+        kept = torch.where(h.abs() < 0.5, 0.0, h / h.abs())
+        return kept * (0.5 + h.abs().clamp(max=1.5))
+
+    return Convolution(transfer)
 
 
 def gapped_matrix(draw: Draw, salt: int) -> Tensor:
