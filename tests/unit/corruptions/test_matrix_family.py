@@ -49,7 +49,7 @@ def test_symmetric_means_up_to_rounding():
 
 
 def test_schedules_take_the_closed_form_for_a_symmetric_matrix():
-    """The projection onto the mean: W2 between two severities is their difference times the rest."""
+    """For the projection onto the mean W2 is the difference of severities times the rest."""
     family = sd.MatrixFamily(torch.full((6, 6), 1 / 6, dtype=torch.float64))
     rest = (X - X.mean(dim=(1, 2, 3), keepdim=True)).flatten(1).square().sum(1).mean().sqrt()
     distance = sd.schedules.wasserstein_distance(family, X, 0.25, 0.75, method="closed")
