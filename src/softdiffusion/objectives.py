@@ -70,7 +70,9 @@ class SoftScoreMatching(Objective):
     r""":math:`w(t)\, \lVert C_t e \rVert^2`: once corrupted, the prediction is the observation.
 
     With :math:`w = 1/\sigma_t^2` it is denoising score matching at weighting :math:`\sigma_t^2`.
-    Source: Daras et al. 2022, Eq. 7.
+    What :math:`C_t` removes has no weight: under a hard mask, a projection or a hard low-pass the
+    part that reappears in the next step is never trained at t, for which there are `StepMatched`
+    and `LookAhead`. Source: Daras et al. 2022, Eq. 7.
 
     Arguments:
         weight: The weight w(t) of a time.
