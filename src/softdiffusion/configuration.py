@@ -170,7 +170,8 @@ def _resolve(class_path: object, trust: Sequence[str]) -> type:
     if root is None:
         raise ValueError(
             f"The class {class_path} is not softdiffusion's, and building it runs its code; if you "
-            f"trust it, pass trust=({class_path.split('.')[0]!r},)."
+            f"trust it, pass trust=({class_path.split('.')[0]!r},), or --trust "
+            f"{class_path.split('.')[0]} on the command line."
         )
     # Modules deeper down hold helpers, whose constructors may do more than keep their arguments.
     if root == _PACKAGE and (module.count(".") > 1 or "._" in f".{class_path}"):

@@ -16,7 +16,7 @@ def parser() -> Parser:
     """The arguments of `softdiffusion info`."""
     parser = Parser()
     parser.add_argument("--model", type=Path, required=True, help="A run's folder, or a model's.")
-    parser.add_argument("--trust", type=list[str], default=[])
+    parser.add_argument("--trust", nargs="+", type=str, default=[])
     return parser
 
 

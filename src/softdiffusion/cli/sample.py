@@ -42,7 +42,8 @@ def add_sampling(parser: Parser) -> None:
     )
     parser.add_argument(
         "--trust",
-        type=list[str],
+        nargs="+",
+        type=str,
         default=[],
         help="Modules outside softdiffusion that may be loaded.",
     )
