@@ -38,7 +38,9 @@ OUTSIDE = {
     "metrics": "measure images",
     "plots": "pictures",
     "random": "functions alone",
+    "restoration": "works with models",
     "saving": "functions alone",
+    "studies": "settings of experiments, read from a file of their own",
     "training": "has its own record of its settings",
 }
 
@@ -56,6 +58,9 @@ IMAGES = torch.rand(3, 1, 6, 5, generator=torch.Generator().manual_seed(0)) * 2 
 NOISE = torch.randn(3, 1, 6, 5, generator=torch.Generator().manual_seed(1))
 TIMES = torch.tensor([0.3, 0.6, 1.0])
 N = IMAGES[0].numel()
+
+#: Measurements of the batch by `every_third`.
+LINES = IMAGES.flatten(1)[:, None, ::3]
 
 
 def process() -> sd.SoftDiffusion:
@@ -86,6 +91,11 @@ def diffusers_network() -> nn.Module:
 
 def gaussian_denoiser() -> sd.GaussianDenoiser:
     return sd.GaussianDenoiser(process(), IMAGES.mean(dim=0), 0.1 + IMAGES[0].square())
+
+
+def every_third() -> Matrix:
+    """Measures every third pixel, to a line of 10."""
+    return Matrix(torch.eye(N)[::3], (1, 6, 5), (1, 10))
 
 
 def sampler(name: str) -> Callable[[], object]:
@@ -159,12 +169,16 @@ EXAMPLES: dict[str, Callable[[], object]] = {
         covariances=torch.tensor([0.3, 0.1])[:, None, None] * torch.eye(2),
     ),
     "ClippedDenoiser": lambda: sd.ClippedDenoiser(gaussian_denoiser(), -0.5, 0.25),
+    "DPSDenoiser": lambda: sd.DPSDenoiser(gaussian_denoiser(), every_third(), LINES, 0.1, 0.7),
     "Denoiser": lambda: sd.Denoiser(small_network(), process(), sd.EDM(0.7)),
     "DiffusersUNet": diffusers_network,
     "EDM": lambda: sd.EDM(0.7),
     "EMA": lambda: sd.EMA(sd.Denoiser(small_network(), process()), decay=0.9),
     "GaussianDenoiser": gaussian_denoiser,
     "GuidedDenoiser": lambda: sd.GuidedDenoiser(class_denoiser(), scale=2.0),
+    "PosteriorDenoiser": lambda: sd.PosteriorDenoiser(
+        gaussian_denoiser(), every_third(), LINES, 0.1, 0.1 + IMAGES[0].square()
+    ),
     "Residual": sd.Residual,
     "SmallUNet": small_network,
     "Step": lambda: Step(index=2, t=0.25, x_t=NOISE, x0_hat=IMAGES),

@@ -3,7 +3,7 @@
 from importlib import import_module
 from types import ModuleType
 
-from . import data, operators, schedules
+from . import data, operators, restoration, schedules
 from .corruptions import (
     AnisotropicBlur,
     Butterworth,
@@ -60,6 +60,7 @@ from .objectives import (
 from .priors import DataPrior, GaussianPrior, MixturePrior, Prior
 from .process import SoftDiffusion, Transition
 from .random import generators
+from .restoration import Restoration, restore
 from .samplers import (
     AncestralSampler,
     BridgeSampler,
@@ -133,6 +134,7 @@ __all__ = [
     "RandomPixels",
     "RandomProjection",
     "Residual",
+    "Restoration",
     "Sampler",
     "Scaling",
     "Schedule",
@@ -149,6 +151,8 @@ __all__ = [
     "metrics",
     "operators",
     "plots",
+    "restoration",
+    "restore",
     "save",
     "schedules",
     "soft_score_matching",

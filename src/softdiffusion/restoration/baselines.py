@@ -1,0 +1,52 @@
+"""What classical methods make of a degraded image."""
+
+from torch import Tensor
+
+from ..denoisers import GaussianDenoiser
+from ..denoisers.posterior import conditional_mean
+from ..operators import Diagonal, LinearOperator, Matrix, Scale, solve
+
+__all__ = ["prior_covariance", "pseudo_inverse", "wiener"]
+
+
+def pseudo_inverse(operator: LinearOperator, y: Tensor, sigma_y: float = 0.0) -> Tensor:
+    r"""The image of least norm that explains a measurement :math:`y = A x_0 + \sigma_y n`.
+
+    For operators that are diagonal in a transform and for matrices it is :math:`A^+ y`, without
+    the singular values of at most `sigma_y` times the largest one, whose noise would drown
+    everything. For all others it is :math:`A^\top (A A^\top + \sigma_y^2 I)^{-1} y`, by conjugate
+    gradients.
+
+    Arguments:
+        operator: A.
+        y: The measurements, (B, ...).
+        sigma_y: Their noise for images in [-1, 1], >= 0.
+    """
+    if isinstance(operator, Diagonal | Scale | Matrix):
+        return operator.pinv(y, sigma_y or None)
+    return operator.T(solve(operator @ operator.T + Scale(sigma_y**2), y))
+
+
+def wiener(
+    linear: GaussianDenoiser, operator: LinearOperator, y: Tensor, sigma_y: float = 0.0
+) -> Tensor:
+    r"""The best linear estimate from the data's mean m and covariance V (Wiener filter).
+
+    .. math:: m + V A^\top (A V A^\top + \sigma_y^2 I)^{-1} (y - A m)
+
+    In closed form where A is diagonal in the same transform as V, by conjugate gradients
+    otherwise.
+
+    Arguments:
+        linear: Holds mean and spectrum of the data, and the transform.
+        operator: A.
+        y: The measurements, (B, ...).
+        sigma_y: Their noise, >= 0.
+    """
+    mean = linear.mean.to(y).expand(len(y), *linear.mean.shape)
+    return conditional_mean(mean, prior_covariance(linear), operator, y, sigma_y)
+
+
+def prior_covariance(linear: GaussianDenoiser) -> LinearOperator:
+    r"""The covariance of the data, :math:`V = T^{-1} \operatorname{diag}(v)\, T`."""
+    return Diagonal(linear.transform, lambda z: linear.spectrum.to(z)[None])

@@ -1,0 +1,148 @@
+"""Restoring images that are already degraded."""
+
+from functools import partial
+
+import torch
+from torch import Tensor
+
+from ..checks import check_finite
+from ..denoisers import BaseDenoiser, DPSDenoiser, GaussianDenoiser, PosteriorDenoiser
+from ..operators import LinearOperator
+from ..process import SoftDiffusion
+from ..random import Generator, randn
+from ..samplers import MultistepSampler
+from .draw import Begin, SamplerFactory, draw
+from .level import start_time, top_up
+from .result import Restoration
+from .severity import SeverityEstimate, SeverityEstimator
+from .start import posterior_start
+
+__all__ = ["restore"]
+
+#: The default sampler: second order, 30 calls.
+_MULTISTEP = partial(MultistepSampler, steps=30)
+
+
+@torch.no_grad()
+def restore(
+    denoiser: BaseDenoiser,
+    y: Tensor,
+    *,
+    severity: float | Tensor | None = None,
+    sigma_y: float = 0.0,
+    operator: LinearOperator | None = None,
+    data: Tensor | None = None,
+    sampler: SamplerFactory = _MULTISTEP,
+    samples: int = 1,
+    dps_step: float | None = None,
+    generator: Generator = None,
+    batch_size: int | None = None,
+    progress: bool = False,
+) -> Restoration:
+    r"""Draws what degraded images may have been, :math:`x_0 \sim p(x_0 | y)`.
+
+    Images degraded by the corruption that the model was trained on are a state of its process, at
+    the time where the schedule has their severity: they get the noise that they lack there, and
+    the sampler goes on from them. If the severity is not given, it is estimated.
+
+    Images :math:`y = A x_0 + \sigma_y n` of another operator are restored by the whole way from
+    :math:`x_1`, with a denoiser that knows y (`PosteriorDenoiser`).
+
+    Arguments:
+        denoiser: The model.
+        y: Degraded images, (B, C, ...), on the model's device.
+        severity: Their severity in the unit of the model's corruption, or one an image, (B,).
+        sigma_y: The standard deviation of the noise that they have, for images in [-1, 1].
+        operator: A, the same for all images, if it is not of the model's corruption.
+        data: Clean images like those of training, (N, C, ...). Their mean and spectrum are needed
+            to estimate the severity, and for an operator.
+        sampler: Makes the sampler from process and denoiser, such as
+            `partial(sd.BridgeSampler, steps=50)`. Its times are scaled to the time of the images,
+            so the number of steps stays.
+        samples: The number S >= 1 of samples an image.
+        dps_step: Uses `DPSDenoiser` with this step in the place of `PosteriorDenoiser`.
+        generator: One generator for all, or one an image, which then has the same samples whatever
+            else is restored with it, up to rounding.
+        batch_size: The number of samples drawn at a time, >= 1; None draws all images of equal
+            severity at once.
+        progress: Whether a progress bar is shown, over the batches.
+
+    Raises:
+        ValueError: If severity and operator are both given, data are needed and absent, severity
+            or noise are outside of the schedule's range, an argument is out of range, or there is
+            not one generator an image.
+    """
+    check_finite("The images", y)
+    if samples < 1 or (batch_size is not None and batch_size < 1):
+        raise ValueError(
+            f"Samples and batch size must be at least 1, but are {samples} and {batch_size}."
+        )
+    if operator is not None and severity is not None:
+        raise ValueError(
+            f"The severity {severity} belongs to the model's corruption; give it or an operator."
+        )
+    process = denoiser.process
+    estimate = known = None
+    if operator is not None:
+        t = torch.ones(len(y), dtype=torch.float64)
+        begin = _by_operator(denoiser, y, operator, sigma_y, _fitted(process, data, y), dps_step)
+    else:
+        if severity is None:
+            estimate = _estimated(process, data, y, sigma_y)
+            severity = estimate.mean
+        known = torch.as_tensor(severity, dtype=torch.float64).expand(len(y))
+        t = start_time(process, known, sigma_y)
+        begin = _at_level(denoiser, y, sigma_y)
+        operator = process.corruption.at(known.to(y.device))
+    found = draw(process, begin, t, sampler, samples, generator, batch_size, progress)
+    misses = [(operator(x) - y).flatten(1).square().mean(dim=1).sqrt() for x in found]
+    return Restoration(found, torch.stack(misses), t, known, estimate)
+
+
+def _at_level(denoiser: BaseDenoiser, y: Tensor, sigma_y: float) -> Begin:
+    """Starts from the images themselves."""
+
+    def begin(t: Tensor, index: Tensor, source: Generator) -> tuple[Tensor, BaseDenoiser]:
+        part = y[index]
+        noise = randn(part.shape, source, part.dtype, part.device)
+        return top_up(denoiser.process, part, t, sigma_y, noise), denoiser
+
+    return begin
+
+
+def _by_operator(
+    denoiser: BaseDenoiser,
+    y: Tensor,
+    operator: LinearOperator,
+    sigma_y: float,
+    linear: GaussianDenoiser,
+    dps_step: float | None,
+) -> Begin:
+    """Starts from the last level, given the images as measurements."""
+
+    def begin(t: Tensor, index: Tensor, source: Generator) -> tuple[Tensor, BaseDenoiser]:
+        part = y[index]
+        start = posterior_start(linear, operator, part, sigma_y, source)
+        if dps_step is not None:
+            return start, DPSDenoiser(denoiser, operator, part, sigma_y, dps_step)
+        return start, PosteriorDenoiser(denoiser, operator, part, sigma_y, linear.spectrum)
+
+    return begin
+
+
+def _fitted(process: SoftDiffusion, data: Tensor | None, y: Tensor) -> GaussianDenoiser:
+    """Mean and spectrum of the data."""
+    if data is None:
+        raise ValueError(
+            "Without a severity of the model's own corruption, clean images like those of training "
+            "are needed for their mean and spectrum; pass them as data."
+        )
+    return GaussianDenoiser.fit(process, data.to(y))
+
+
+def _estimated(
+    process: SoftDiffusion, data: Tensor | None, y: Tensor, sigma_y: float
+) -> SeverityEstimate:
+    linear = _fitted(process, data, y)
+    assert data is not None  # or else there would be nothing fitted
+    return SeverityEstimator.fit(linear, data.to(y), sigma_y)(y)

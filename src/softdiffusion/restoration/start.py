@@ -1,0 +1,48 @@
+"""The start of a sampler that is conditioned on a measurement."""
+
+from torch import Tensor
+
+from ..denoisers import GaussianDenoiser
+from ..denoisers.posterior import conditional_mean
+from ..operators import LinearOperator
+from ..random import Generator, randn
+from .baselines import prior_covariance
+
+__all__ = ["posterior_start"]
+
+
+def posterior_start(
+    linear: GaussianDenoiser,
+    operator: LinearOperator,
+    y: Tensor,
+    sigma_y: float,
+    generator: Generator = None,
+) -> Tensor:
+    r"""Draws :math:`x_1` from :math:`p(x_1 | y)` for Gaussian data.
+
+    A strongly blurred image still has its brightness and its coarsest shapes, so a start that does
+    not know y would contradict it. The draw is Matheron's: an image of the prior, moved by the
+    linear estimate of what its own measurement misses,
+
+    .. math:: x_0 = \tilde x_0 + V A^\top (A V A^\top + \sigma_y^2 I)^{-1}
+        (y - A \tilde x_0 - \sigma_y n), \quad \tilde x_0 \sim N(m, V), \qquad
+        x_1 = C_1 x_0 + \sigma_1 \eta.
+
+    Arguments:
+        linear: The process with mean and spectrum of its data.
+        operator: The measurement's operator A.
+        y: The measurements, (B, ...).
+        sigma_y: Their noise, >= 0.
+        generator: One for all, or one for every image.
+
+    Returns:
+        Starts in the dtype of `y`, (B, C, ...).
+
+    Source: Journel and Huijbregts 1978; Doucet 2010.
+    """
+    shape = (len(y), *linear.mean.shape)
+    z = linear.spectrum.to(y).sqrt() * randn(shape, generator, y.dtype, y.device)
+    drawn = linear.mean.to(y) + linear.transform.inverse(z)
+    missed = y - sigma_y * randn(y.shape, generator, y.dtype, y.device)
+    x0 = conditional_mean(drawn, prior_covariance(linear), operator, missed, sigma_y)
+    return linear.process.perturb(x0, 1.0, randn(shape, generator, y.dtype, y.device))
