@@ -1,0 +1,69 @@
+"""The guide to a corruption of one's own runs as written, file by file and command by command."""
+
+import os
+import re
+import shlex
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+GUIDE = Path(__file__).parents[2] / "docs" / "own-corruption.md"
+
+
+def block(language: str) -> str:
+    (text,) = re.findall(rf"```{language}\n(.*?)```", GUIDE.read_text(), flags=re.DOTALL)
+    return text
+
+
+def run(command: str, folder: Path, path: str = ".") -> subprocess.CompletedProcess:
+    arguments = shlex.split(command)
+    assert arguments[0] == "softdiffusion"
+    return subprocess.run(
+        [sys.executable, "-m", "softdiffusion.cli.main", *arguments[1:]],
+        cwd=folder,
+        env=os.environ | {"PYTHONPATH": path},
+        capture_output=True,
+        text=True,
+        timeout=240,
+    )
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory) -> Path:
+    """The folder of the guide, after all its commands."""
+    folder = tmp_path_factory.mktemp("guide")
+    (folder / "my_corruptions.py").write_text(block("python"))
+    (folder / "vignette.yaml").write_text(block("yaml"))
+    first, *commands = re.findall(r"^\$ (.*)$", block("console"), flags=re.MULTILINE)
+    assert first == "export PYTHONPATH=."
+    for command in commands:
+        done = run(command, folder)
+        assert done.returncode == 0, done.stderr
+    assert "Vignette, severity in log-attenuation" in done.stdout
+    return folder
+
+
+def test_every_command_of_the_guide_does_its_work(folder):
+    assert (folder / "runs/strip/corruption.png").is_file()
+    assert (folder / "runs/vignette/final/ema.safetensors").is_file()
+    assert len(list((folder / "runs/samples/images").iterdir())) == 4
+
+
+@pytest.mark.parametrize("command", ["sample --out runs/none --model", "info --model"])
+def test_without_trust_one_sentence_is_said_and_nothing_imported(folder, command):
+    """The module can't be found here, and still the sentence is the one about trust."""
+    done = run(f"softdiffusion {command} runs/vignette", folder, path="")
+    assert done.returncode == 1
+    assert done.stdout == ""
+    assert done.stderr.count("\n") == 1
+    assert "my_corruptions.Vignette is not softdiffusion's" in done.stderr
+    assert "--trust my_corruptions" in done.stderr
+    assert not (folder / "runs/none").exists()
+
+
+def test_trust_in_another_module_is_not_enough(folder):
+    done = run("softdiffusion info --model runs/vignette --trust my_corruption", folder)
+    assert done.returncode == 1
+    assert "--trust my_corruptions" in done.stderr
