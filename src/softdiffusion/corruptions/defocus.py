@@ -1,7 +1,7 @@
 """Defocus."""
 
 import math
-from typing import Any, ClassVar
+from typing import ClassVar
 
 import torch
 from torch import Tensor
@@ -12,6 +12,9 @@ from .corruption import Corruption
 from .frequencies import frequencies, squared_norm
 
 __all__ = ["DefocusBlur"]
+
+#: From here on the transfer function of the disk is taken from its expansion at infinity.
+_FAR = 25.0
 
 
 class DefocusBlur(Corruption):
@@ -57,7 +60,41 @@ def _segment(q: Tensor) -> Tensor:
 
 
 def _disk(q: Tensor) -> Tensor:
-    return torch.where(q == 0, 1.0, 2 * _bessel_j1(q) / torch.where(q == 0, 1.0, q))
+    # torch.special.bessel_j1 is off by up to 5e-7, also in double precision, and has no derivative.
+    near = _disk_by_quadrature(q.clamp(max=_FAR))
+    return torch.where(q < _FAR, near, _disk_by_expansion(q.clamp(min=_FAR)))
+
+
+def _disk_by_quadrature(q: Tensor) -> Tensor:
+    r"""The trapezoidal rule for Poisson's integral, with n intervals:
+
+    .. math:: \frac{2 J_1(q)}{q} = \frac{2}{\pi} \int_0^\pi \sin^2\theta \cos(q \cos\theta) d\theta
+
+    The integrand is periodic, so the error is that of the harmonics beyond 2 n - 2, which are
+    Bessel functions of such an order: for n = 32 and q up to 25, below 1e-17.
+    """
+    total = torch.full_like(q, 2 / 32)
+    for j in range(1, 16):  # the other half is the same
+        theta = math.pi * j / 32
+        total = total + 4 / 32 * math.sin(theta) ** 2 * torch.cos(q * math.cos(theta))
+    return total
+
+
+def _disk_by_expansion(q: Tensor) -> Tensor:
+    r"""Hankel's expansion, of which 20 terms leave less than 1e-16 for q from 25 on:
+
+    .. math:: J_1(q) = \operatorname{Re} \sqrt{\frac{2}{\pi q}}\; e^{i (q - 3 \pi / 4)}
+        \sum_k \frac{i^k a_k}{q^k}, \qquad a_k = a_{k-1} \frac{4 - (2 k - 1)^2}{8 k}
+
+    Source: Watson 1944, A treatise on the theory of Bessel functions, Section 7.21.
+    """
+    even, odd, term = torch.ones_like(q), torch.zeros_like(q), torch.ones_like(q)
+    for k in range(1, 21):
+        term = term * ((4 - (2 * k - 1) ** 2) / (8 * k)) / q
+        sign = -1 if k % 4 >= 2 else 1
+        even, odd = (even + sign * term, odd) if k % 2 == 0 else (even, odd + sign * term)
+    phase = q - 3 * math.pi / 4
+    return (8 / (math.pi * q**3)).sqrt() * (phase.cos() * even - phase.sin() * odd)
 
 
 def _ball(q: Tensor) -> Tensor:
@@ -70,36 +107,3 @@ def _ball(q: Tensor) -> Tensor:
 
 
 _BALLS = {1: _segment, 2: _disk, 3: _ball}
-
-
-class _BesselJ1(torch.autograd.Function):
-    r"""The Bessel function :math:`J_1` with the derivative that torch lacks.
-
-    .. math:: J_1'(q) = J_0(q) - J_1(q) / q, \qquad J_1'(0) = \tfrac12
-    """
-
-    @staticmethod
-    def forward(q: Tensor) -> Tensor:
-        return torch.special.bessel_j1(q)
-
-    @staticmethod
-    def setup_context(ctx: Any, inputs: tuple[Tensor], output: Tensor) -> None:
-        (q,) = inputs
-        slope = torch.special.bessel_j0(q) - torch.where(q == 0, 0.5, output / q)
-        ctx.save_for_backward(slope)
-        ctx.save_for_forward(slope)
-
-    @staticmethod
-    def backward(ctx: Any, gradient: Tensor) -> Tensor:
-        (slope,) = ctx.saved_tensors
-        return gradient * slope
-
-    @staticmethod
-    def jvp(ctx: Any, tangent: Tensor) -> Tensor:
-        (slope,) = ctx.saved_tensors
-        return tangent * slope
-
-
-def _bessel_j1(q: Tensor) -> Tensor:
-    value: Tensor = _BesselJ1.apply(q)
-    return value
