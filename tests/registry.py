@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 
 import softdiffusion as sd
-from softdiffusion import schedules
+from softdiffusion import presets, schedules
 from softdiffusion.operators import (
     DCT,
     Basis,
@@ -50,6 +50,7 @@ FUNCTIONAL: dict[str, Callable[[], object]] = {
     "LinearPhysics": lambda: sd.LinearPhysics(AsPhysics(Scale(0.5))),
     "Convolution": lambda: sd.KernelBlur([[0.2, 0.5, 0.1]]).at(0.5),
     "MatrixFree": lambda: sd.operators.MatrixFree(torch.neg, torch.neg),
+    "Preset": lambda: presets.vp(),
     "Transition": lambda: process().transition(0.8, 0.4),
 }
 
@@ -129,6 +130,9 @@ EXAMPLES: dict[str, Callable[[], object]] = {
     "PowerLaw": sd.PowerLaw,
     "UndersampledFourier": lambda: sd.UndersampledFourier(center=0.2, lines=True, seed=3),
     "FadingMask": sd.FadingMask,
+    "BlurringKernel": lambda: presets.BlurringKernel(5.0, 0.1, 8.0),
+    "GaussianMasks": lambda: presets.GaussianMasks(2.0, 3),
+    "ScaleSpace": lambda: presets.ScaleSpace(3, 0.7, 9, 0.01, 0.3),
     "GaussianBlur": sd.GaussianBlur,
     "Greyscale": lambda: sd.Greyscale(channels=1),
     "GrowingBox": lambda: sd.GrowingBox(centre=[0.2, 0.9]),
@@ -141,8 +145,12 @@ EXAMPLES: dict[str, Callable[[], object]] = {
     "RandomProjection": lambda: sd.RandomProjection(seed=5),
     "Scaling": sd.Scaling,
     "Constant": lambda: schedules.Constant(0.3),
+    "BlurringNoise": lambda: presets.BlurringNoise(8.0),
     "Cosine": lambda: schedules.Cosine(0.1, 0.9),
     "Geometric": lambda: schedules.Geometric(0.1, 0.9, saturation=0.5),
+    "DDPMAmplitudeLoss": lambda: schedules.DDPMAmplitudeLoss(9, 0.01, 0.3),
+    "DDPMNoise": lambda: schedules.DDPMNoise(9, 0.01, 0.3),
+    "Karras": lambda: schedules.Karras(0.1, 9.0, 3.0),
     "Linear": lambda: schedules.Linear(0.1, 0.9),
     "Schedule": lambda: schedules.tabulated([0.1, 0.5, 0.9], [0.2, 0.3, 0.3]),
     "Selection": lambda: wasserstein().select(sd.GaussianBlur(), IMAGES),
@@ -155,6 +163,7 @@ EXAMPLES: dict[str, Callable[[], object]] = {
     "CleanRegression": lambda: sd.CleanRegression("l1"),
     "DenoisingScoreMatching": sd.DenoisingScoreMatching,
     "DriftMatched": sd.DriftMatched,
+    "EDMRegression": lambda: presets.EDMRegression(0.7, -2.0, 1.1),
     "LookAhead": lambda: sd.LookAhead(7),
     "SoftScoreMatching": lambda: sd.SoftScoreMatching("1"),
     "StepMatched": lambda: sd.StepMatched(7, soft_share=0.2),
@@ -172,6 +181,7 @@ EXAMPLES: dict[str, Callable[[], object]] = {
     "DPSDenoiser": lambda: sd.DPSDenoiser(gaussian_denoiser(), every_third(), LINES, 0.1, 0.7),
     "Denoiser": lambda: sd.Denoiser(small_network(), process(), sd.EDM(0.7)),
     "DiffusersUNet": diffusers_network,
+    "CleanPrediction": sd.CleanPrediction,
     "EDM": lambda: sd.EDM(0.7),
     "EMA": lambda: sd.EMA(sd.Denoiser(small_network(), process()), decay=0.9),
     "GaussianDenoiser": gaussian_denoiser,
@@ -179,8 +189,10 @@ EXAMPLES: dict[str, Callable[[], object]] = {
     "PosteriorDenoiser": lambda: sd.PosteriorDenoiser(
         gaussian_denoiser(), every_third(), LINES, 0.1, 0.1 + IMAGES[0].square()
     ),
+    "NoisePrediction": sd.NoisePrediction,
     "Residual": sd.Residual,
     "SmallUNet": small_network,
+    "VelocityPrediction": sd.VelocityPrediction,
     "Step": lambda: Step(index=2, t=0.25, x_t=NOISE, x0_hat=IMAGES),
     **{
         f"{name}Sampler": sampler(f"{name}Sampler")
@@ -189,6 +201,7 @@ EXAMPLES: dict[str, Callable[[], object]] = {
             "Bridge",
             "Deterministic",
             "Heun",
+            "Karras",
             "Momentum",
             "Multistep",
             "Naive",
@@ -225,7 +238,7 @@ def output(part: object) -> Tensor:
         case sd.Objective():
             return part(process(), gaussian_denoiser(), IMAGES, TIMES, NOISE)
         case sd.Preconditioning():
-            skip, out, scale = part(process(), IMAGES, TIMES)
+            skip, out, scale = part(presets.vp().process, IMAGES, TIMES)
             return skip + out * (scale * NOISE)
         case sd.Prior():
             return part.sample(3, sd.generators(seed=0, indices=range(3)))

@@ -3,7 +3,7 @@
 from importlib import import_module
 from types import ModuleType
 
-from . import data, operators, restoration, schedules
+from . import data, operators, presets, restoration, schedules
 from .corruptions import (
     AnisotropicBlur,
     Butterworth,
@@ -36,16 +36,19 @@ from .denoisers import (
     EDM,
     EMA,
     BaseDenoiser,
+    CleanPrediction,
     ClippedDenoiser,
     Denoiser,
     DiffusersUNet,
     DPSDenoiser,
     GaussianDenoiser,
     GuidedDenoiser,
+    NoisePrediction,
     PosteriorDenoiser,
     Preconditioning,
     Residual,
     SmallUNet,
+    VelocityPrediction,
 )
 from .objectives import (
     CleanRegression,
@@ -66,6 +69,7 @@ from .samplers import (
     BridgeSampler,
     DeterministicSampler,
     HeunSampler,
+    KarrasSampler,
     MomentumSampler,
     MultistepSampler,
     NaiveSampler,
@@ -88,6 +92,7 @@ __all__ = [
     "BridgeSampler",
     "Butterworth",
     "ChannelMixing",
+    "CleanPrediction",
     "CleanRegression",
     "ClippedDenoiser",
     "Composition",
@@ -112,6 +117,7 @@ __all__ = [
     "HeunSampler",
     "IdealLowPass",
     "Identity",
+    "KarrasSampler",
     "KernelBlur",
     "LinearPhysics",
     "LookAhead",
@@ -122,6 +128,7 @@ __all__ = [
     "MotionBlur",
     "MultistepSampler",
     "NaiveSampler",
+    "NoisePrediction",
     "NuSampler",
     "Objective",
     "Outpainting",
@@ -145,12 +152,14 @@ __all__ = [
     "TrainingOptions",
     "Transition",
     "UndersampledFourier",
+    "VelocityPrediction",
     "data",
     "generators",
     "load",
     "metrics",
     "operators",
     "plots",
+    "presets",
     "restoration",
     "restore",
     "save",

@@ -7,20 +7,24 @@ from .gaussian import GaussianDenoiser
 from .guided import GuidedDenoiser
 from .posterior import DPSDenoiser, PosteriorDenoiser
 from .preconditioning import EDM, Preconditioning, Residual
+from .prediction import CleanPrediction, NoisePrediction, VelocityPrediction
 from .unet import SmallUNet
 
 __all__ = [
     "EDM",
     "EMA",
     "BaseDenoiser",
+    "CleanPrediction",
     "ClippedDenoiser",
     "DPSDenoiser",
     "Denoiser",
     "DiffusersUNet",
     "GaussianDenoiser",
     "GuidedDenoiser",
+    "NoisePrediction",
     "PosteriorDenoiser",
     "Preconditioning",
     "Residual",
     "SmallUNet",
+    "VelocityPrediction",
 ]

@@ -4,6 +4,7 @@ from .ancestral import AncestralSampler
 from .bridge import BridgeSampler
 from .deterministic import DeterministicSampler
 from .heun import HeunSampler
+from .karras import KarrasSampler
 from .momentum import MomentumSampler
 from .multistep import MultistepSampler
 from .naive import NaiveSampler
@@ -16,6 +17,7 @@ __all__ = [
     "BridgeSampler",
     "DeterministicSampler",
     "HeunSampler",
+    "KarrasSampler",
     "MomentumSampler",
     "MultistepSampler",
     "NaiveSampler",

@@ -11,7 +11,9 @@ from .curves import (
     VPAmplitudeLoss,
     VPNoise,
 )
+from .ddpm import DDPMAmplitudeLoss, DDPMNoise
 from .distances import wasserstein_distance
+from .karras import Karras
 from .schedule import Schedule, cosine, geometric, linear, tabulated, vp
 from .wasserstein import Selection, Wasserstein, narrowest_path, wasserstein
 
@@ -19,7 +21,10 @@ __all__ = [
     "Constant",
     "Cosine",
     "Curve",
+    "DDPMAmplitudeLoss",
+    "DDPMNoise",
     "Geometric",
+    "Karras",
     "Linear",
     "Schedule",
     "Selection",

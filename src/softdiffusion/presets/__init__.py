@@ -1,0 +1,51 @@
+"""Presets: published methods, each a choice of C_t, sigma_t, loss, prediction and sampler."""
+
+from collections.abc import Callable
+
+from .cold import GaussianMasks, cold_blur, cold_inpainting, cold_pixelate
+from .heat import BlurringKernel, BlurringNoise, blurring, inverse_heat
+from .noise import EDMRegression, edm, rectified_flow, ve, vp
+from .preset import Preset
+from .scale_space import ScaleSpace, scale_space
+from .soft import soft_blur, soft_mask
+
+__all__ = [
+    "PRESETS",
+    "BlurringKernel",
+    "BlurringNoise",
+    "EDMRegression",
+    "GaussianMasks",
+    "Preset",
+    "ScaleSpace",
+    "blurring",
+    "cold_blur",
+    "cold_inpainting",
+    "cold_pixelate",
+    "edm",
+    "inverse_heat",
+    "rectified_flow",
+    "scale_space",
+    "soft_blur",
+    "soft_mask",
+    "ve",
+    "vp",
+]
+
+#: All presets by name.
+PRESETS: dict[str, Callable[..., Preset]] = {
+    preset.__name__: preset
+    for preset in (
+        ve,
+        vp,
+        rectified_flow,
+        edm,
+        soft_blur,
+        soft_mask,
+        inverse_heat,
+        blurring,
+        cold_blur,
+        cold_inpainting,
+        cold_pixelate,
+        scale_space,
+    )
+}

@@ -1,0 +1,180 @@
+"""Cold Diffusion."""
+
+import math
+from typing import Any, ClassVar, Literal
+
+import torch
+from torch import Tensor
+
+from ..checks import per_sample
+from ..corruptions import Corruption, GaussianBlur, Pixelate
+from ..denoisers import CleanPrediction
+from ..objectives import CleanRegression
+from ..operators import Diagonal, LinearOperator, Pixel
+from ..process import SoftDiffusion
+from ..samplers import MomentumSampler, NaiveSampler
+from ..schedules import Constant, Curve, Linear, Schedule, Table
+from .preset import Preset, default_sampler
+
+__all__ = ["GaussianMasks", "cold_blur", "cold_inpainting", "cold_pixelate"]
+
+Algorithm = Literal[1, 2]
+
+
+def cold_blur(
+    growth: float = 0.01, width: int = 27, levels: int = 300, algorithm: Algorithm = 2
+) -> Preset:
+    r"""Cold Diffusion by deblurring, for 128 pixels: one more Gaussian kernel a level.
+
+    The paper's: kernel i = 0, 1, ... has the standard deviation :math:`e^{0.01 i}` in a window of
+    27 pixels, 300 of them for generation (for restoration a window of 15, and 200), the L1 loss,
+    and the sampler.
+
+    Source: Bansal et al. 2022, Cold diffusion, Sections 3 to 5, and its code.
+
+    Arguments:
+        growth: The growth of the logarithm of the standard deviation from kernel to kernel.
+        width: The pixels of a kernel's window, odd.
+        levels: The number of kernels.
+        algorithm: The paper's sampler.
+    """
+    variances = [windowed_variance(math.exp(growth * i), width) for i in range(levels)]
+    total = torch.tensor([0.0, *variances], dtype=torch.float64).cumsum(0)
+    return _cold(
+        GaussianBlur(),
+        Table(total.sqrt().tolist()),
+        levels,
+        algorithm,
+        "A Gaussian of the same variance stands for the product of the kernels, and the borders "
+        "are mirrored, not periodic. For generation the paper replaces the last level by its mean.",
+    )
+
+
+def cold_inpainting(growth: float = 0.2, levels: int = 100, algorithm: Algorithm = 2) -> Preset:
+    """Cold Diffusion by inpainting, for 128 pixels: one more Gaussian mask a level.
+
+    The paper's: the masks of `GaussianMasks` for restoration, the L1 loss, and the sampler.
+
+    Source: Bansal et al. 2022, Cold diffusion, Sections 3 and 4, and its code.
+
+    Arguments:
+        growth: The growth of a mask's standard deviation from mask to mask, in pixels.
+        levels: The number of masks.
+        algorithm: The paper's sampler.
+    """
+    return _cold(
+        GaussianMasks(growth, levels),
+        Linear(0.0, float(levels)),
+        levels,
+        algorithm,
+        "The masks of the paper's CelebA experiment, with their peak in the middle of the image; "
+        "for smaller images the paper moves it at random.",
+    )
+
+
+def cold_pixelate(levels: int = 3, algorithm: Algorithm = 2) -> Preset:
+    """Cold Diffusion by super-resolution: half the resolution a level.
+
+    The paper's: a factor of two a level, 3 levels for 28 and 32 pixels (4 for 128), the L1 loss,
+    and the sampler.
+
+    Source: Bansal et al. 2022, Cold diffusion, Sections 3 and 4, and its code.
+
+    Arguments:
+        levels: The number of times that the resolution is halved.
+        algorithm: The paper's sampler.
+    """
+    return _cold(
+        Pixelate(),
+        Linear(0.0, float(levels)),
+        levels,
+        algorithm,
+        "Resolution falls by averages over blocks; the code's default is a bicubic filter, which "
+        "is not symmetric, and averages are one of its options. Between the levels detail fades.",
+    )
+
+
+def _cold(
+    corruption: Corruption, severity: Curve, levels: int, algorithm: Algorithm, notes: str
+) -> Preset:
+    """What all of them share: no noise, the L1 loss, and the paper's two algorithms."""
+    if algorithm not in (1, 2):
+        raise ValueError(f"The paper has the algorithms 1 and 2, not {algorithm!r}.")
+    process = SoftDiffusion(corruption, Schedule(severity, Constant(0.0)))
+    # Algorithm 2 ends in a state; Algorithm 1's last state is the prediction.
+    options: dict[str, Any] = {"steps": levels, "final": "sigma_min"}
+    return Preset(
+        process=process,
+        objective=CleanRegression("l1"),
+        preconditioning=CleanPrediction(),
+        sampler=default_sampler(
+            NaiveSampler if algorithm == 1 else MomentumSampler, process, **options
+        ),
+        source="Bansal et al. 2022, arXiv 2208.09392",
+        notes=notes,
+    )
+
+
+def windowed_variance(std: float, width: int) -> float:
+    """The variance of a Gaussian kernel that is sampled at the pixels of a window."""
+    if width < 1 or width % 2 == 0:
+        raise ValueError(f"A kernel's window has an odd number of pixels, not {width}.")
+    j = torch.arange(width, dtype=torch.float64) - width // 2
+    return float((j**2 * torch.softmax(-(j**2) / (2 * std**2), dim=0)).sum())
+
+
+class GaussianMasks(Corruption):
+    r"""Gaussian masks that are multiplied one after the other; the severity is their number.
+
+    .. math:: \lambda(r) = \prod_{i=1}^{\text{severity}}
+        \left( 1 - e^{-r^2 / 2 (i g)^2} \right)
+
+    with :math:`r` the distance from the image's centre in pixels. Between two numbers the next
+    mask fades in linearly. What the last mask reaches is dark, the rest of the image is kept.
+
+    Source: Bansal et al. 2022, Section 3 and its code.
+
+    Arguments:
+        growth: The growth g of a mask's standard deviation from mask to mask, in pixels, > 0.
+        count: The largest number of masks, >= 1.
+
+    Raises:
+        ValueError: If an argument is out of range.
+    """
+
+    unit: ClassVar[str] = "number of masks"
+    transform = Pixel()
+
+    def __init__(self, growth: float = 0.2, count: int = 100) -> None:
+        if not growth > 0 or count < 1:
+            raise ValueError(
+                "Masks need a growth > 0 and a number of at least 1, but have "
+                f"{growth:g} and {count}."
+            )
+        self.growth = growth
+        self.count = count
+        self.max_severity = float(count)
+
+    def operator(self, severity: Tensor) -> LinearOperator:
+        def symbol(z: Tensor) -> Tensor:
+            number = per_sample(severity, z)
+            r2 = squared_distance(z)
+            spectrum = torch.ones_like(r2 * number)
+            for i in range(self.count):
+                share = (number - i).clamp(0, 1)
+                spectrum = spectrum * (
+                    1 - share * torch.exp(-r2 / (2 * ((i + 1) * self.growth) ** 2))
+                )
+            return spectrum
+
+        return Diagonal(self.transform, symbol)
+
+
+def squared_distance(z: Tensor) -> Tensor:
+    """The squared distance of every pixel's midpoint from the centre, (1, 1, ...)."""
+    total = z.new_zeros((1,) * z.ndim)
+    for axis in range(2, z.ndim):
+        n = z.shape[axis]
+        offset = torch.arange(n, dtype=z.dtype, device=z.device) - (n - 1) / 2
+        total = total + (offset**2).reshape(-1, *(1,) * (z.ndim - 1 - axis))
+    return total
