@@ -75,7 +75,14 @@ def main() -> None:
     machine = describe_machine()
     print(*(f"{name}: {value}" for name, value in machine.items()), sep="\n")
     rows: list[Row] = []
-    for measure in (blur, training_step, sampler_steps, schedule_selection, import_time):
+    for measure in (
+        blur,
+        corruptions,
+        training_step,
+        sampler_steps,
+        schedule_selection,
+        import_time,
+    ):
         for row in measure():
             rows.append(row)
             fastest = f" (fastest: {row.fastest})" if row.fastest else ""
@@ -146,6 +153,56 @@ def spectrum_in_numpy(shape: tuple[int, ...], severity: np.ndarray) -> np.ndarra
         for n in shape[2:]
     )
     return (height[:, :, None] * width[:, None, :]).astype(np.float32)[:, None]
+
+
+#: Every family that is diagonal in a transform for any image, and a severity of the middle.
+FAMILIES: list[tuple[sd.Corruption, float]] = [
+    (sd.HeatKernel(), 50.0),
+    (sd.AnisotropicBlur(), 10.0),
+    (sd.AnisotropicBlur(angle=30), 10.0),
+    (sd.MotionBlur(angle=30), 10.0),
+    (sd.DefocusBlur(), 10.0),
+    (sd.IdealLowPass(), 10.0),
+    (sd.Butterworth(), 10.0),
+    (sd.PowerLaw(), 2.0),
+    (sd.UndersampledFourier(), 1.0),
+    (sd.FadingMask(), 10.0),
+    (sd.GrowingBox(), 1.0),
+    (sd.RandomPixels(), 1.0),
+    (sd.Outpainting(), 1.0),
+    (sd.Pixelate(), 6.0),
+    (sd.Downsample(), 6.0),
+    (sd.Greyscale(), 1.0),
+    (sd.Scaling(), 1.0),
+    (sd.RandomProjection(), 1.0),
+]
+
+
+def corruptions() -> list[Row]:
+    """What the other families cost, with one severity an image, beside Gaussian blur."""
+    x = torch.randn(64, 3, 64, 64, generator=torch.Generator().manual_seed(0))
+    shares = torch.linspace(0.05, 1, len(x))
+    what = "at(severity)(x) / GaussianBlur().at(severity)(x), 64x3x64x64, one severity an image"
+
+    def apply(corruption: sd.Corruption, largest: float) -> Callable[[], Tensor]:
+        return lambda: corruption.at(largest * shares)(x)
+
+    rows = []
+    for corruption, largest in FAMILIES:
+        at = f" at {corruption.angle:g} degrees" if hasattr(corruption, "angle") else ""
+        timing = side_by_side(
+            apply(corruption, largest), apply(sd.GaussianBlur(), 16.0), repeats=15
+        )
+        rows.append(
+            timing.row(
+                f"{type(corruption).__name__}{at} in blurs",
+                what,
+                "at most 3 blurs",
+                figure=lambda ours, reference: f"{ours / reference:.2f} blurs",
+                meets=lambda ours, reference: ours <= 3 * reference,
+            )
+        )
+    return rows
 
 
 def training_step() -> list[Row]:
