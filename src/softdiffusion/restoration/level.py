@@ -39,14 +39,16 @@ def start_time(process: SoftDiffusion, severity: float | Tensor, sigma_y: float 
             noise there than the images.
     """
     curve, sigma = process.schedule.severity, process.schedule.sigma
-    ends = curve(torch.tensor([0.0, 1.0], dtype=torch.float64))
-    low, high = float(ends[0]) * (1 - _ROUNDING), float(ends[1]) * (1 + _ROUNDING)
+    low, high = curve(torch.tensor([0.0, 1.0], dtype=torch.float64))
+    severity = torch.as_tensor(severity, dtype=torch.float64, device="cpu")
+    slack = _ROUNDING * (severity.abs() + _ROUNDING * high)
+    inside = severity.clamp(low, high)
+    severity = torch.where((severity - inside).abs() <= slack, inside, severity)
     name = f"The severity ({process.corruption.unit}) of an image that this process can restore"
-    severity = check_range(name, severity, low, high).double()
+    check_range(name, severity, float(low), float(high))
     noise = check_range("The noise sigma_y", sigma_y, 0.0, torch.inf)
 
-    earliest = _first(curve, severity * (1 - _ROUNDING))
-    latest = _last(curve, severity * (1 + _ROUNDING))
+    earliest, latest = _first(curve, severity - slack), _last(curve, severity + slack)
     noisy = _first(sigma, (noise * (1 - _ROUNDING)).expand_as(earliest))
     t = torch.maximum(earliest, noisy)
     wrong = (t > latest) | (sigma(t) < noise * (1 - _ROUNDING))

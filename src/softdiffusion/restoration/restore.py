@@ -10,7 +10,7 @@ from ..denoisers import BaseDenoiser, DPSDenoiser, GaussianDenoiser, PosteriorDe
 from ..operators import LinearOperator
 from ..process import SoftDiffusion
 from ..random import Generator, randn
-from ..samplers import MultistepSampler
+from ..samplers import AncestralSampler, MultistepSampler
 from .draw import Begin, SamplerFactory, draw
 from .level import start_time, top_up
 from .result import Restoration
@@ -19,8 +19,8 @@ from .start import posterior_start
 
 __all__ = ["restore"]
 
-#: The default sampler: second order, 30 calls.
 _MULTISTEP = partial(MultistepSampler, steps=30)
+_ANCESTRAL = partial(AncestralSampler, steps=100)
 
 
 @torch.no_grad()
@@ -32,7 +32,7 @@ def restore(
     sigma_y: float = 0.0,
     operator: LinearOperator | None = None,
     data: Tensor | None = None,
-    sampler: SamplerFactory = _MULTISTEP,
+    sampler: SamplerFactory | None = None,
     samples: int = 1,
     dps_step: float | None = None,
     generator: Generator = None,
@@ -45,8 +45,12 @@ def restore(
     the time where the schedule has their severity: they get the noise that they lack there, and
     the sampler goes on from them. If the severity is not given, it is estimated.
 
+    From one state only `AncestralSampler` draws from :math:`p(x_0 | x_t)`. The others are right
+    over all images of a level, but make of one image one restoration, or nearly so: the noise that
+    they draw is not what the corruption has taken. Their images may be as good.
+
     Images :math:`y = A x_0 + \sigma_y n` of another operator are restored by the whole way from
-    :math:`x_1`, with a denoiser that knows y (`PosteriorDenoiser`).
+    :math:`x_1`, with a denoiser that knows y (`PosteriorDenoiser`). There every sampler will do.
 
     Arguments:
         denoiser: The model.
@@ -58,7 +62,8 @@ def restore(
             to estimate the severity, and for an operator.
         sampler: Makes the sampler from process and denoiser, such as
             `partial(sd.BridgeSampler, steps=50)`. Its times are scaled to the time of the images,
-            so the number of steps stays.
+            so the number of steps stays. The default is `AncestralSampler` with 100 steps from a
+            level, and `MultistepSampler` with 30 for an operator.
         samples: The number S >= 1 of samples an image.
         dps_step: Uses `DPSDenoiser` with this step in the place of `PosteriorDenoiser`.
         generator: One generator for all, or one an image, which then has the same samples whatever
@@ -85,7 +90,9 @@ def restore(
     estimate = known = None
     if operator is not None:
         t = torch.ones(len(y), dtype=torch.float64)
-        begin = _by_operator(denoiser, y, operator, sigma_y, _fitted(process, data, y), dps_step)
+        linear = _fitted(process, data, y)
+        begin = _by_operator(denoiser, y, operator, sigma_y, linear, dps_step)
+        sampler = sampler or _MULTISTEP
     else:
         if severity is None:
             estimate = _estimated(process, data, y, sigma_y)
@@ -94,6 +101,7 @@ def restore(
         t = start_time(process, known, sigma_y)
         begin = _at_level(denoiser, y, sigma_y)
         operator = process.corruption.at(known.to(y.device))
+        sampler = sampler or _ANCESTRAL
     found = draw(process, begin, t, sampler, samples, generator, batch_size, progress)
     misses = [(operator(x) - y).flatten(1).square().mean(dim=1).sqrt() for x in found]
     return Restoration(found, torch.stack(misses), t, known, estimate)
