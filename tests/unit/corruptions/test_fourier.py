@@ -54,7 +54,7 @@ def test_the_mean_is_the_last_to_go(shape, seed):
 
 
 def test_the_centre_outlives_the_rest():
-    """Of 20 x 20 frequencies, 41 are the centre: the 37 within the radius sqrt(10), and two pairs."""
+    """Of 20 x 20 frequencies 41 are the centre: 37 within the radius sqrt(10), and two pairs."""
     k = 20 * torch.fft.fftfreq(20)
     radius = (k[:, None] ** 2 + k**2).flatten()
     for severity in (0.5, 359 / 400):
