@@ -27,7 +27,8 @@ class LinearPhysics(Corruption):
         physics: An object with the methods `A(x)` and `A_adjoint(y)`, as all of
             `deepinv.physics.LinearPhysics` have; deepinv itself is not needed. Its noise model is
             not used, and its adjoint is trusted. A model is saved with it only if its class keeps
-            every argument of its constructor as an attribute of the same name.
+            every argument of its constructor as an attribute of the same name, which deepinv's do
+            not; for recipes and saved models build the physics in a corruption of your own.
         normal: Whether the line ends in :math:`A^\top A` rather than in A.
 
     Raises:
