@@ -1,0 +1,150 @@
+from functools import partial
+
+import pytest
+import torch
+
+import softdiffusion as sd
+from softdiffusion.restoration import start_time
+from tests.registry import IMAGES, LINES, every_third, process, small_network
+
+SHORT = partial(sd.AncestralSampler, steps=4)
+
+
+def denoiser() -> sd.Denoiser:
+    return sd.Denoiser(small_network(), process())
+
+
+def degraded(severity: float | torch.Tensor = 1.0) -> torch.Tensor:
+    return sd.GaussianBlur().at(severity)(IMAGES)
+
+
+@pytest.mark.parametrize("batch_size", [1, 2, 4, None])
+@pytest.mark.parametrize("by", ["level", "operator"])
+def test_an_image_has_the_same_samples_in_any_batch(by, batch_size):
+    model = denoiser()
+    if by == "level":
+        severity = torch.tensor([0.5, 1.0, 0.5])
+        y = degraded(severity)
+        arguments = {"severity": severity}
+    else:
+        y, arguments = LINES, {"operator": every_third(), "data": IMAGES}
+    arguments |= {"sampler": partial(sd.BridgeSampler, steps=3), "sigma_y": 0.02}
+
+    def restored(generators, batch_size=None, samples=3, **changes):
+        return sd.restore(
+            model,
+            changes.pop("y", y),
+            samples=samples,
+            generator=generators,
+            batch_size=batch_size,
+            **arguments | changes,
+        ).samples
+
+    whole = restored(sd.generators(0, range(3)))
+    assert whole.shape == (3, *IMAGES.shape)
+    parts = restored(sd.generators(0, range(3)), batch_size)
+    torch.testing.assert_close(parts, whole, rtol=1e-4, atol=1e-5)
+    changes = {"severity": severity[1:2]} if by == "level" else {}
+    alone = restored(sd.generators(0, [1]), y=y[1:2], **changes)
+    torch.testing.assert_close(alone, whole[:, 1:2], rtol=1e-4, atol=1e-5)
+    fewer = restored(sd.generators(0, range(3)), samples=2)
+    torch.testing.assert_close(fewer, whole[:2], rtol=1e-4, atol=1e-5)
+
+
+def test_what_a_restoration_holds():
+    severity = torch.tensor([0.5, 1.0, 2.0])
+    y = degraded(severity)
+    found = sd.restore(denoiser(), y, severity=severity, samples=4, sampler=SHORT)
+    assert found.t.tolist() == sorted(found.t.tolist())
+    assert torch.equal(found.severity, severity.double()) and found.estimate is None
+    torch.testing.assert_close(found.mean, found.samples.sum(0) / 4)
+    torch.testing.assert_close(
+        found.std**2, (found.samples - found.mean).square().sum(0) / 3, rtol=1e-4, atol=1e-6
+    )
+    for b in range(3):
+        again = sd.GaussianBlur().at(float(severity[b]))(found.samples[:, b])
+        miss = (again - y[b]).square().mean(dim=(1, 2, 3)).sqrt()
+        torch.testing.assert_close(found.residual[:, b], miss)
+
+
+def test_a_level_starts_from_the_image_itself():
+    """With all the noise of its level, and a deterministic sampler, nothing is random."""
+    model = denoiser()
+    t = torch.tensor(0.5, dtype=torch.float64)
+    severity, sigma = process().schedule(t)
+    y = degraded(severity)
+    kind = partial(sd.DeterministicSampler, steps=4)
+    found = sd.restore(model, y, severity=severity, sigma_y=float(sigma), sampler=kind)
+    times = [float(u * found.t[0]) for u in kind(process(), model).grid]
+    expected = sd.DeterministicSampler(process(), model, times=times)(y)
+    torch.testing.assert_close(found.samples[0], expected)
+
+
+def test_an_image_on_the_first_level_is_predicted_once():
+    severity, sigma = process().schedule(torch.tensor(0.0, dtype=torch.float64))
+    model, y = denoiser(), degraded(severity)
+    found = sd.restore(model, y, severity=severity, sigma_y=float(sigma))
+    with torch.no_grad():
+        torch.testing.assert_close(found.samples[0], model(y, torch.tensor(0.0)))
+
+
+def test_the_settings_of_the_sampler_are_kept():
+    seen = []
+
+    def make(process, denoiser):
+        sampler = sd.NuSampler(process, denoiser, steps=3, nu=0.5, clip=(-0.1, 0.1))
+        seen.append(sampler)
+        return sampler
+
+    found = sd.restore(denoiser(), degraded(), severity=1.0, sampler=make)
+    assert len(seen) == 1 and found.samples.abs().max() <= 0.1
+
+
+def test_the_severity_is_estimated_from_the_data(digits):
+    blur = sd.SoftDiffusion(sd.GaussianBlur(), sd.schedules.geometric((0.2, 5.0), (0.02, 0.2)))
+    linear = sd.GaussianDenoiser.fit(blur, digits)
+    y = sd.GaussianBlur().at(1.0)(sd.data.load("digits", split="test")[:20].double())
+    y = y + 0.02 * torch.randn(y.shape, generator=torch.Generator().manual_seed(0)).double()
+    found = sd.restore(linear, y, sigma_y=0.02, data=digits, sampler=SHORT)
+    assert torch.equal(found.severity, found.estimate.mean)
+    assert found.severity.median().item() == pytest.approx(1.0, rel=0.15)
+    torch.testing.assert_close(found.t, start_time(blur, found.severity, 0.02))
+
+
+def test_dps_takes_the_place_of_the_posterior():
+    arguments = {
+        "operator": every_third(),
+        "data": IMAGES,
+        "sampler": partial(sd.DeterministicSampler, steps=3),
+    }
+    plain, dps = (
+        sd.restore(
+            denoiser(), LINES, generator=sd.generators(0, range(3)), dps_step=step, **arguments
+        )
+        for step in (None, 0.5)
+    )
+    assert not torch.allclose(plain.samples, dps.samples)
+    assert torch.isfinite(dps.samples).all()
+
+
+def test_progress_is_shown_by_batch(capsys):
+    sd.restore(denoiser(), degraded(), severity=1.0, sampler=SHORT, batch_size=2, progress=True)
+    assert "2/2" in capsys.readouterr().err
+
+
+def test_what_can_not_be_restored_is_refused():
+    model, y = denoiser(), degraded()
+    with pytest.raises(ValueError, match="clean images like those of training are needed"):
+        sd.restore(model, y)
+    with pytest.raises(ValueError, match="clean images like those of training are needed"):
+        sd.restore(model, LINES, operator=every_third())
+    with pytest.raises(ValueError, match="severity 1.0 belongs to the model's corruption; give it"):
+        sd.restore(model, y, severity=1.0, operator=every_third())
+    with pytest.raises(ValueError, match="must be at least 1, but are 0 and None"):
+        sd.restore(model, y, severity=1.0, samples=0)
+    with pytest.raises(ValueError, match="3 images need 3 generators, but 2 were given"):
+        sd.restore(model, y, severity=1.0, generator=sd.generators(0, range(2)))
+    with pytest.raises(ValueError, match="images must be finite"):
+        sd.restore(model, y / 0, severity=1.0)
+    with pytest.raises(ValueError, match="needs at least 2 samples"):
+        _ = sd.restore(model, y, severity=1.0, sampler=SHORT).std
