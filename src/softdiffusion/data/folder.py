@@ -15,9 +15,9 @@ from .images import Images, to_float
 if TYPE_CHECKING:
     from PIL import Image
 
-__all__ = ["FolderImages"]
+__all__ = ["SUFFIXES", "FolderImages", "is_grey", "open_image", "to_pixels"]
 
-_SUFFIXES = {".png", ".jpg", ".jpeg", ".bmp", ".webp", ".gif", ".tif", ".tiff"}
+SUFFIXES = {".png", ".jpg", ".jpeg", ".bmp", ".webp", ".gif", ".tif", ".tiff"}
 
 #: Without folders of its own, every tenth file is the test split.
 _HELD_OUT = 10
@@ -59,8 +59,8 @@ class FolderImages(Images):
         self.size = size
         self.files = _files(folder, split)
         self.labels = _labels(folder, self.files, split)
-        first = _open(self.files[0])
-        self.channels = (1 if _is_grey(first) else 3) if channels is None else channels
+        first = open_image(self.files[0])
+        self.channels = (1 if is_grey(first) else 3) if channels is None else channels
         self.name = f"folder:{folder.resolve().name}"
         pixels = self._pixels(first)
         self.shape = (self.channels, pixels.shape[1], pixels.shape[2])
@@ -80,7 +80,7 @@ class FolderImages(Images):
         many = len(self) > _MANY
         files = tqdm(self.files, desc="reading images", unit="file", disable=not many)
         for index, file in enumerate(files):
-            pixels = self._pixels(_open(file))
+            pixels = self._pixels(open_image(file))
             if pixels.shape != self.shape:
                 height, width = self.shape[1:]
                 raise ValueError(
@@ -92,17 +92,21 @@ class FolderImages(Images):
         return decoded
 
     def _pixels(self, image: Image.Image) -> Tensor:
-        """The image in the channels and size that were asked for, uint8 (C, H, W)."""
-        from PIL import Image, ImageOps
+        return to_pixels(image, self.channels, self.size)
 
-        if image.has_transparency_data:
-            image = image.convert("RGBA")
-            image = Image.alpha_composite(Image.new("RGBA", image.size, "white"), image)
-        image = image.convert("L" if self.channels == 1 else "RGB")
-        if self.size is not None:
-            image = ImageOps.fit(image, (self.size, self.size), Image.Resampling.LANCZOS)
-        pixels = np.array(image).reshape(image.height, image.width, self.channels)
-        return torch.from_numpy(pixels).permute(2, 0, 1)
+
+def to_pixels(image: Image.Image, channels: int, size: int | None = None) -> Tensor:
+    """The image in the channels and size that are asked for, uint8 (C, H, W)."""
+    from PIL import Image, ImageOps
+
+    if image.has_transparency_data:
+        image = image.convert("RGBA")
+        image = Image.alpha_composite(Image.new("RGBA", image.size, "white"), image)
+    image = image.convert("L" if channels == 1 else "RGB")
+    if size is not None:
+        image = ImageOps.fit(image, (size, size), Image.Resampling.LANCZOS)
+    pixels = np.array(image).reshape(image.height, image.width, channels)
+    return torch.from_numpy(pixels).permute(2, 0, 1)
 
 
 def _files(folder: Path, split: str) -> list[Path]:
@@ -110,7 +114,7 @@ def _files(folder: Path, split: str) -> list[Path]:
         raise FileNotFoundError(f"There is no folder {folder}; check the path behind 'folder:'.")
     own_splits = _has_own_splits(folder)
     root = folder / split if own_splits else folder
-    files = [path for path in root.rglob("*") if path.suffix.lower() in _SUFFIXES]
+    files = [path for path in root.rglob("*") if path.suffix.lower() in SUFFIXES]
     files.sort(key=lambda path: path.relative_to(root).parts)
     if not own_splits:
         held_out = slice(_HELD_OUT - 1, None, _HELD_OUT)
@@ -121,7 +125,7 @@ def _files(folder: Path, split: str) -> list[Path]:
     if not files:
         raise FileNotFoundError(
             f"There are no images for the {split} split in {root}; files must end in "
-            f"{', '.join(sorted(_SUFFIXES))}, and without folders train and test a test split "
+            f"{', '.join(sorted(SUFFIXES))}, and without folders train and test a test split "
             f"needs at least {_HELD_OUT} of them."
         )
     return files
@@ -145,7 +149,7 @@ def _has_own_splits(folder: Path) -> bool:
     return (folder / "train").is_dir() and (folder / "test").is_dir()
 
 
-def _open(file: Path) -> Image.Image:
+def open_image(file: Path) -> Image.Image:
     """Decodes a file: upright, with 8 bits a channel."""
     from PIL import Image, ImageOps
 
@@ -167,5 +171,6 @@ def _open(file: Path) -> Image.Image:
     return image
 
 
-def _is_grey(image: Image.Image) -> bool:
+def is_grey(image: Image.Image) -> bool:
+    """Whether a file holds no colour."""
     return image.mode in ("1", "L", "LA")

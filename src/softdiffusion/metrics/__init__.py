@@ -18,6 +18,7 @@ from .frechet import FrechetDistance
 from .jackknife import jackknife
 from .kernel import KernelDistance
 from .memorisation import Memorisation, NearestNeighbours, memorisation
+from .perceptual import feature_distance
 from .precision_recall import PrecisionRecall
 from .quality import psnr, ssim
 from .report import Evaluator, Report, evaluate
@@ -42,6 +43,7 @@ __all__ = [
     "eight_bit",
     "evaluate",
     "extractor",
+    "feature_distance",
     "jackknife",
     "memorisation",
     "psnr",

@@ -6,7 +6,7 @@ from torch import Tensor
 
 from .eight_bit import check_images, eight_bit
 
-__all__ = ["psnr", "ssim"]
+__all__ = ["check_pairs", "psnr", "ssim"]
 
 _RANGE = 2.0  # of images in [-1, 1]
 
@@ -29,7 +29,7 @@ def psnr(images: Tensor, originals: Tensor) -> Tensor:
         from torchmetrics.functional.image import peak_signal_noise_ratio
     except ImportError:
         raise _missing("PSNR") from None
-    _check_pairs(images, originals)
+    check_pairs(images, originals)
     ratios: Tensor = peak_signal_noise_ratio(
         eight_bit(images), eight_bit(originals), _RANGE, reduction="none", dim=(1, 2, 3)
     )
@@ -60,7 +60,7 @@ def ssim(images: Tensor, originals: Tensor, sigma: float = 1.5) -> Tensor:
         from torchmetrics.functional.image import structural_similarity_index_measure
     except ImportError:
         raise _missing("SSIM") from None
-    _check_pairs(images, originals)
+    check_pairs(images, originals)
     window = 2 * int(3.5 * sigma + 0.5) + 1
     if min(images.shape[-2:]) < window:
         raise ValueError(
@@ -73,7 +73,8 @@ def ssim(images: Tensor, originals: Tensor, sigma: float = 1.5) -> Tensor:
     return cast(Tensor, similarities)  # a tuple only where maps are asked for as well
 
 
-def _check_pairs(images: Tensor, originals: Tensor) -> None:
+def check_pairs(images: Tensor, originals: Tensor) -> None:
+    """Raises unless every image has its original, both of them images in [-1, 1]."""
     check_images("Images", images)
     check_images("Originals", originals)
     if images.shape != originals.shape:

@@ -41,13 +41,16 @@ def save_grid(
     _picture(mosaic(images, columns, scale)).save(_made(path), format="PNG")
 
 
-def save_images(images: Tensor, folder: str | Path) -> list[Path]:
+def save_images(
+    images: Tensor, folder: str | Path, names: Sequence[str] | None = None
+) -> list[Path]:
     """Writes every image as a PNG of its own, at its own size.
 
     Arguments:
         images: The images, (N, C, H, W) in [-1, 1], with 1 or 3 channels.
-        folder: The folder of `0.png`, `1.png`, ..., padded with zeros so that names sort as
-            numbers do; made if missing.
+        folder: The folder, made if missing.
+        names: The names of the files without `.png`; the default is `0`, `1`, ..., padded with
+            zeros so that names sort as numbers do.
 
     Returns:
         The files.
@@ -56,7 +59,8 @@ def save_images(images: Tensor, folder: str | Path) -> list[Path]:
         ValueError: If the images have another number of channels.
     """
     digits = len(str(len(images) - 1))
-    paths = [Path(folder) / f"{index:0{digits}d}.png" for index in range(len(images))]
+    names = names or [f"{index:0{digits}d}" for index in range(len(images))]
+    paths = [Path(folder) / f"{name}.png" for name in names]
     for path, image in zip(paths, to_uint8(images), strict=True):
         _picture(image).save(_made(path), format="PNG")
     return paths

@@ -1,0 +1,29 @@
+"""How far restored images are from the originals to a network."""
+
+from torch import Tensor
+
+from .extractors import FeatureExtractor
+from .quality import check_pairs
+
+__all__ = ["feature_distance"]
+
+
+def feature_distance(images: Tensor, originals: Tensor, extractor: FeatureExtractor) -> Tensor:
+    r"""The distance of the features of 8-bit images, :math:`\lVert f(x) - f(y) \rVert_2`.
+
+    Its scale is that of the extractor's features, so only values of one extractor compare.
+
+    Arguments:
+        images: (N, C, H, W) in [-1, 1].
+        originals: The same shape and range.
+        extractor: Gives the features.
+
+    Returns:
+        One value an image, (N,), float32; 0 where the images are equal in 8 bits.
+
+    Raises:
+        ValueError: If shapes differ or do not fit the extractor, or images are not finite or not
+            in [-1, 1].
+    """
+    check_pairs(images, originals)
+    return (extractor.extract(images) - extractor.extract(originals)).norm(dim=1)

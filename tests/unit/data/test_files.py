@@ -1,0 +1,52 @@
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+from softdiffusion import plots
+from softdiffusion.data import read_images
+
+GREY = torch.randint(256, (3, 1, 6, 5), generator=torch.Generator().manual_seed(0)) / 127.5 - 1
+
+
+def test_what_was_written_is_read_in_the_order_of_the_names(tmp_path):
+    plots.save_images(GREY, tmp_path, names=["b", "c", "a"])
+    images, names = read_images(tmp_path)
+    assert names == ["a", "b", "c"]
+    torch.testing.assert_close(images, GREY[[2, 0, 1]], rtol=0, atol=1e-6)
+    alone, name = read_images(tmp_path / "b.png", (1, 6, 5))
+    assert name == ["b"] and torch.equal(alone, images[1:2])
+
+
+def test_no_image_of_a_folder_is_held_out(tmp_path):
+    plots.save_images(GREY.repeat(8, 1, 1, 1), tmp_path)
+    assert len(read_images(tmp_path)[0]) == 24
+
+
+def test_colour_is_read_as_colour(tmp_path):
+    rgb = torch.cat([GREY, -GREY, GREY], dim=1)
+    plots.save_images(rgb, tmp_path)
+    torch.testing.assert_close(read_images(tmp_path)[0], rgb, rtol=0, atol=1e-6)
+
+
+def test_what_does_not_fit_is_named(tmp_path):
+    plots.save_images(GREY, tmp_path)
+    with pytest.raises(ValueError, match=r"0\.png is 5 x 6 pixels in grey, but 8 x 8 pixels in 3"):
+        read_images(tmp_path, (3, 8, 8))
+    Image.fromarray(np.zeros((6, 5, 3), np.uint8)).save(tmp_path / "1.png")
+    with pytest.raises(ValueError, match=r"1\.png is 5 x 6 pixels in 3 channels, but .* in grey"):
+        read_images(tmp_path)
+    (tmp_path / "1.png").write_text("hello")
+    with pytest.raises(ValueError, match=r"1\.png can't be read"):
+        read_images(tmp_path)
+
+
+def test_missing_files_and_equal_names(tmp_path):
+    with pytest.raises(FileNotFoundError, match="no file or folder .*absent"):
+        read_images(tmp_path / "absent")
+    with pytest.raises(FileNotFoundError, match="no images in .*must end in .bmp"):
+        read_images(tmp_path)
+    for suffix in ("png", "bmp"):
+        Image.fromarray(np.zeros((6, 5), np.uint8)).save(tmp_path / f"x.{suffix}")
+    with pytest.raises(ValueError, match="Two images .* are called x"):
+        read_images(tmp_path)
