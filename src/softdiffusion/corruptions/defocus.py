@@ -33,10 +33,10 @@ class DefocusBlur(Corruption):
     volumes). The closed form of the Wasserstein distance is then only an upper bound, and the
     schedules measure by a sampled estimate instead.
 
-    Source: Goodman 2005, Introduction to Fourier optics, Section 6.4 (geometrical optics).
-
     Raises:
         ValueError: When applied to images of more than three axes.
+
+    Source: Goodman 2005, Introduction to Fourier optics, Section 6.4 (geometrical optics).
     """
 
     unit: ClassVar[str] = "disk radius in pixels"
@@ -91,14 +91,17 @@ def _disk_by_expansion(q: Tensor) -> Tensor:
     even, odd, term = torch.ones_like(q), torch.zeros_like(q), torch.ones_like(q)
     for k in range(1, 21):
         term = term * ((4 - (2 * k - 1) ** 2) / (8 * k)) / q
-        sign = -1 if k % 4 >= 2 else 1
-        even, odd = (even + sign * term, odd) if k % 2 == 0 else (even, odd + sign * term)
+        signed = -term if k % 4 >= 2 else term
+        if k % 2 == 0:
+            even = even + signed
+        else:
+            odd = odd + signed
     phase = q - 3 * math.pi / 4
     return (8 / (math.pi * q**3)).sqrt() * (phase.cos() * even - phase.sin() * odd)
 
 
 def _ball(q: Tensor) -> Tensor:
-    # The terms cancel for small q, where the power series has all digits: the tenth is below 1e-18.
+    # The terms cancel for small q, where ten terms of the power series have all digits.
     series = torch.zeros_like(q)
     for k in range(9, -1, -1):
         series = 3 * (2 * k + 2) / math.factorial(2 * k + 3) - q**2 * series
