@@ -128,7 +128,7 @@ EXAMPLES: dict[str, Callable[[], object]] = {
     "KernelBlur": lambda: sd.KernelBlur([[0.0, 0.2, 0.1], [0.1, 0.3, 0.1], [0.0, 0.2, 0.0]]),
     "MotionBlur": lambda: sd.MotionBlur(angle=70.0),
     "PowerLaw": sd.PowerLaw,
-    "UndersampledFourier": lambda: sd.UndersampledFourier(center=0.2, lines=True, seed=3),
+    "UndersampledFourier": lambda: sd.UndersampledFourier(centre=0.2, lines=True, seed=3),
     "FadingMask": sd.FadingMask,
     "BlurringKernel": lambda: presets.BlurringKernel(5.0, 0.1, 8.0),
     "GaussianMasks": lambda: presets.GaussianMasks(2.0, 3),

@@ -27,7 +27,7 @@ class UndersampledFourier(Corruption):
     phase, too; here the image is real, as is usual for magnitude images.
 
     Arguments:
-        center: The share of frequencies (or lines) that forms the centre, in [0, 1]; with 1 they
+        centre: The share of frequencies (or lines) that forms the centre, in [0, 1]; with 1 they
             are missing from the highest to the lowest, without chance.
         lines: Whether whole lines along the last axis are missing, as in scans that measure line
             by line. Lines are frequencies of the axes before the last.
@@ -44,9 +44,9 @@ class UndersampledFourier(Corruption):
     max_severity = 1.0
     transform = Hartley()
 
-    def __init__(self, center: float = 0.08, lines: bool = False, seed: int = 0) -> None:
-        check_range("The centre of an undersampled Fourier transform", center, 0.0, 1.0)
-        self.center = center
+    def __init__(self, centre: float = 0.08, lines: bool = False, seed: int = 0) -> None:
+        check_range("The centre of an undersampled Fourier transform", centre, 0.0, 1.0)
+        self.centre = centre
         self.lines = lines
         self.seed = seed
 
@@ -58,7 +58,7 @@ class UndersampledFourier(Corruption):
                     "Images of one axis have no lines of frequencies; use lines=False."
                 )
             sampled = (*shape[:-1], 1) if self.lines else shape
-            times = _times(sampled, self.center, self.seed).to(z)
+            times = _times(sampled, self.centre, self.seed).to(z)
             return (times[None, None] >= per_sample(severity, z)).to(z.dtype)
 
         return Diagonal(self.transform, symbol)
@@ -66,7 +66,7 @@ class UndersampledFourier(Corruption):
 
 @functools.lru_cache(maxsize=64)
 @torch.inference_mode(False)
-def _times(shape: tuple[int, ...], center: float, seed: int) -> Tensor:
+def _times(shape: tuple[int, ...], centre: float, seed: int) -> Tensor:
     """The severity up to which each frequency of a grid is kept.
 
     Groups (k and -k, or a k that is its own opposite) go one after the other; of N frequencies, a
@@ -81,7 +81,7 @@ def _times(shape: tuple[int, ...], center: float, seed: int) -> Tensor:
     grid = torch.empty(1, 1, *shape, dtype=torch.float64)
     radius = squared_norm(periodic_frequencies(grid)).flatten()[first]
     nearest = radius.argsort(stable=True)
-    is_central = _before(size[nearest]) < max(center * index.numel(), 1)
+    is_central = _before(size[nearest]) < max(centre * index.numel(), 1)
     inner = nearest[is_central]
     generator = torch.Generator().manual_seed(seed)
     turn = torch.rand(len(first), generator=generator, dtype=torch.float64)

@@ -22,8 +22,8 @@ def mask(corruption: sd.Corruption, severity: float, shape: tuple[int, ...]) -> 
 
 
 @given(SHAPES, SEEDS, SHARES, SHARES)
-def test_coefficients_are_kept_or_missing_in_pairs(shape, seed, severity, center):
-    kept = mask(sd.UndersampledFourier(center, seed=seed), severity, shape)
+def test_coefficients_are_kept_or_missing_in_pairs(shape, seed, severity, centre):
+    kept = mask(sd.UndersampledFourier(centre, seed=seed), severity, shape)
     is_kept = kept.abs() > 0.5
     assert (kept - is_kept.double()).abs().max() <= 1e-10
     axes = tuple(range(len(shape)))
@@ -31,8 +31,8 @@ def test_coefficients_are_kept_or_missing_in_pairs(shape, seed, severity, center
 
 
 @given(SHAPES, SEEDS, SHARES, SHARES)
-def test_the_share_is_met_to_the_nearest_pair(shape, seed, severity, center):
-    kept = mask(sd.UndersampledFourier(center, seed=seed), severity, shape).real
+def test_the_share_is_met_to_the_nearest_pair(shape, seed, severity, centre):
+    kept = mask(sd.UndersampledFourier(centre, seed=seed), severity, shape).real
     assert abs(severity * kept.numel() - (1 - kept).sum()) <= 1 + 1e-9
 
 
