@@ -3,8 +3,9 @@
 import sys
 from collections.abc import Sequence
 
-from . import corrupt, evaluate, info, sample, schedule, train
+from . import corrupt, evaluate, info, sample, schedule, study, train
 from .parser import Parser
+from .wording import plain
 
 __all__ = ["main"]
 
@@ -15,6 +16,7 @@ COMMANDS = {
     "sample": sample,
     "evaluate": evaluate,
     "info": info,
+    "study": study,
 }
 
 
@@ -23,12 +25,14 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser = Parser(prog="softdiffusion", description=sys.modules["softdiffusion"].__doc__)
     subcommands = parser.add_subcommands()
     for name, module in COMMANDS.items():
-        subcommands.add_subcommand(name, module.parser(), help=module.__doc__)
+        subparser = module.parser()
+        subcommands.add_subcommand(name, subparser, help=module.__doc__)
+        subparser.prog = f"softdiffusion {name}"
     choice = parser.parse_args(arguments)
     try:
         COMMANDS[choice.subcommand].run(choice[choice.subcommand])
     except (ValueError, OSError, ImportError) as error:
-        sys.exit(f"softdiffusion {choice.subcommand}: {' '.join(str(error).split())}")
+        sys.exit(f"softdiffusion {choice.subcommand}: {plain(str(error))}")
     except KeyboardInterrupt:
         sys.exit(f"softdiffusion {choice.subcommand}: stopped; the same command goes on from here.")
 

@@ -1,0 +1,9 @@
+"""Studies: grids of arms that differ in one thing, trained and measured alike."""
+
+from .measure import measure
+from .report import write_report
+from .rows import Rows
+from .run import run_study
+from .study import Arm, Evaluation, Study
+
+__all__ = ["Arm", "Evaluation", "Rows", "Study", "measure", "run_study", "write_report"]

@@ -1,0 +1,158 @@
+"""Measuring one trained model of a study."""
+
+import platform
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from .. import samplers
+from ..data import Images, open
+from ..denoisers import BaseDenoiser
+from ..metrics import FrechetDistance, KernelDistance, default_extractor, jackknife
+from ..priors import DataPrior, GaussianPrior, MixturePrior, Prior
+from ..random import generators
+from ..samplers import Sampler
+from ..saving import load
+from .rows import Rows
+from .study import Arm, Evaluation, Start, Study
+
+__all__ = ["measure"]
+
+#: Images to which a start is fitted.
+_FITTED = 10_000
+
+#: The images of the picture of an evaluation.
+_SHOWN = 64
+
+_BATCH = 250
+
+
+@torch.no_grad()
+def measure(study: Study, arm: Arm, seed: int, runs: Path) -> None:
+    """Draws samples in every way the arm asks for, and adds a row for each.
+
+    What was measured before is left as it is. The samples' noise is the same for all arms.
+
+    Arguments:
+        study: The study; rows and pictures go to its folder.
+        arm: The arm.
+        seed: The seed that it was trained with; it is the seed of the samples, too.
+        runs: The folder of all trainings.
+
+    Raises:
+        ValueError: If an evaluation names an unknown sampler, or no number of steps makes the
+            calls it asks for.
+    """
+    rows = Rows(study.folder / "rows.jsonl")
+    done = rows.keys()
+    wanted = [
+        (evaluation, calls)
+        for evaluation in arm.evaluations
+        for calls in evaluation.calls
+        if (arm.name, seed, evaluation.label, calls) not in done
+    ]
+    if not wanted:
+        return
+    denoiser, prior = load(study.run_folder(runs, arm, seed) / "final")
+    train, test = (
+        open(arm.recipe["data"], split=split, size=arm.recipe.get("size"))
+        for split in ("train", "test")
+    )
+    yardstick = _Yardstick(train, test, study.samples)
+    for evaluation, calls in wanted:
+        sampler = _sampler(evaluation, calls, denoiser)
+        start = _start(evaluation.start, prior, denoiser, train, arm.name)
+        noise = generators(seed, range(study.samples))
+        clock = time.perf_counter()
+        images = sampler(start.sample(study.samples, noise), noise, batch_size=_BATCH).clamp(-1, 1)
+        seconds = time.perf_counter() - clock
+        row: dict[str, Any] = {
+            "arm": arm.name,
+            "seed": seed,
+            "evaluation": evaluation.label,
+            "calls": calls,
+            "nfe": sampler.nfe,
+            **yardstick(images),
+            "images": arm.recipe["images"],
+            "sampling_seconds": round(seconds, 1),
+            "torch": torch.__version__,
+            "processor": platform.processor() or platform.machine(),
+            "threads": torch.get_num_threads(),
+        }
+        _save_picture(images[:_SHOWN], study, arm, seed, evaluation, calls)
+        rows.append(row)
+        print(
+            f"{arm.name}, seed {seed}, {evaluation.label}, {calls} calls: Fréchet distance "
+            f"{row['frechet']:.2f} ± {row['frechet_error']:.2f} (floor {row['floor']:.2f})",
+            flush=True,
+        )
+
+
+class _Yardstick:
+    """Distances to the training images, with as many real test images as floor."""
+
+    def __init__(self, train: Images, test: Images, count: int) -> None:
+        self.extractor = default_extractor(train.name, train.shape)
+        reference = self.extractor.extract(train.tensor())
+        self.distances: dict[str, Callable[[Tensor], Tensor]] = {
+            "frechet": FrechetDistance(reference),
+            "kernel": KernelDistance(reference, seed=0),
+        }
+        order = torch.randperm(len(test), generator=torch.Generator().manual_seed(0))
+        real = self.extractor.extract(test.batch(order[:count]))
+        self.floor = {
+            "floor": float(self.distances["frechet"](real)),
+            "floor_error": float(jackknife(self.distances["frechet"], real)),
+            "floor_n": len(real),
+        }
+
+    def __call__(self, images: Tensor) -> dict[str, Any]:
+        features = self.extractor.extract(images)
+        found: dict[str, Any] = {"n": len(images)}
+        for name, distance in self.distances.items():
+            found[name] = float(distance(features))
+            found[f"{name}_error"] = float(jackknife(distance, features))
+        return found | self.floor | {"extractor": self.extractor.hash}
+
+
+def _sampler(evaluation: Evaluation, calls: int, denoiser: BaseDenoiser) -> Sampler:
+    """The sampler with the number of steps that makes so many calls."""
+    kind = getattr(samplers, evaluation.sampler, None)
+    if not (isinstance(kind, type) and issubclass(kind, Sampler)):
+        raise ValueError(f"There is no sampler {evaluation.sampler!r} in softdiffusion.samplers.")
+    for steps in range(calls, 0, -1):
+        sampler = kind(denoiser.process, denoiser, steps=steps, **evaluation.options)
+        if sampler.nfe <= calls:
+            return sampler
+    raise ValueError(
+        f"{evaluation.sampler} makes more than {calls} calls even in one step; ask for more."
+    )
+
+
+def _start(
+    start: Start, saved: Prior | None, denoiser: BaseDenoiser, train: Images, arm: str
+) -> Prior:
+    if start == "model":
+        if saved is None:
+            raise ValueError(f"The model of {arm} was saved without a start; name one to fit.")
+        return saved
+    process = denoiser.process
+    if start == "data":
+        return DataPrior(process, train.tensor())
+    order = torch.randperm(len(train), generator=torch.Generator().manual_seed(0))
+    images = train.batch(order[:_FITTED])
+    return (GaussianPrior if start == "gaussian" else MixturePrior).fit(process, images)
+
+
+def _save_picture(
+    images: Tensor, study: Study, arm: Arm, seed: int, evaluation: Evaluation, calls: int
+) -> None:
+    if seed == arm.seeds[0]:
+        from ..plots import save_grid
+
+        name = f"{arm.name}-{evaluation.label}-{calls}.png"
+        save_grid(images, study.folder / "samples" / name)

@@ -1,0 +1,54 @@
+"""The measurements of a study, one row a line."""
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+__all__ = ["Key", "Rows", "key_of"]
+
+#: What tells rows apart: arm, seed, evaluation, calls.
+Key = tuple[str, int, str, int]
+
+
+class Rows:
+    """A file of JSON lines that only grows, one line a measurement.
+
+    Arguments:
+        path: The file; it need not exist yet.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+
+    def __iter__(self) -> Iterator[dict[str, Any]]:
+        """The rows in the order in which they were measured.
+
+        Raises:
+            ValueError: If a line is no JSON.
+        """
+        if not self.path.exists():
+            return
+        for number, line in enumerate(self.path.read_text().splitlines(), start=1):
+            try:
+                yield json.loads(line)
+            except json.JSONDecodeError:
+                raise ValueError(
+                    f"Line {number} of {self.path} is damaged; delete it, and it will be measured "
+                    "again."
+                ) from None
+
+    def keys(self) -> set[Key]:
+        """What was measured."""
+        return {key_of(row) for row in self}
+
+    def append(self, row: dict[str, Any]) -> None:
+        """Adds a row, in one write: arms that run side by side share the file."""
+        self.path.parent.mkdir(parents=True, exist_ok=True)
+        with self.path.open("a") as file:
+            file.write(json.dumps(row) + "\n")
+
+
+def key_of(row: dict[str, Any]) -> Key:
+    """What tells a row from all others."""
+    return row["arm"], row["seed"], row["evaluation"], row["calls"]

@@ -1,0 +1,198 @@
+"""What a study compares, read from its file."""
+
+import dataclasses
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal, get_args
+
+import yaml
+
+__all__ = ["Arm", "Evaluation", "Start", "Study", "merge"]
+
+#: Where sampling starts: the prior saved with the model, or one that is fitted for the evaluation.
+Start = Literal["model", "gaussian", "mixture", "data"]
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """One way to draw samples from every model of an arm.
+
+    Attributes:
+        sampler: The name of the sampler's class.
+        calls: The numbers of network calls an image.
+        options: Other arguments of the sampler.
+        start: Where sampling starts.
+        label: What the evaluation is called in tables; the sampler's name if empty.
+
+    Raises:
+        ValueError: If the start is unknown, or a number of calls is below 1.
+    """
+
+    sampler: str
+    calls: tuple[int, ...]
+    options: Mapping[str, Any] = dataclasses.field(default_factory=dict)
+    start: Start = "model"
+    label: str = ""
+
+    def __post_init__(self) -> None:
+        if self.start not in get_args(Start):
+            raise ValueError(
+                f"The start of an evaluation must be one of {', '.join(get_args(Start))}, but is "
+                f"{self.start!r}."
+            )
+        if not self.calls or min(self.calls) < 1:
+            raise ValueError(
+                f"The calls of {self.sampler} must be numbers of at least 1, but are "
+                f"{list(self.calls)}."
+            )
+        if not self.label:
+            object.__setattr__(self, "label", self.sampler.removesuffix("Sampler").lower())
+
+
+@dataclass(frozen=True)
+class Arm:
+    """One setting of the study, trained once for every seed.
+
+    Attributes:
+        name: What it is called; also the name of its folder.
+        recipe: All arguments of `softdiffusion train` but `out` and `seed`.
+        seeds: The seeds it is trained with.
+        evaluations: How its models are measured.
+    """
+
+    name: str
+    recipe: Mapping[str, Any]
+    seeds: tuple[int, ...]
+    evaluations: tuple[Evaluation, ...]
+
+
+@dataclass(frozen=True)
+class Study:
+    """A grid of arms.
+
+    The file names a base recipe; each arm changes some of its keys. Everything else is the same
+    for all arms: data and their order, backbone, images seen, seeds, evaluations.
+
+    ```yaml
+    title: Which loss?
+    recipe: ../../recipes/digits.yaml     # relative to this file
+    images: 20000                         # every arm is trained on so many
+    seeds: [0, 1]
+    samples: 500
+    evaluations:
+      - {sampler: MultistepSampler, calls: [10, 30]}
+    arms:
+      l2: {objective: {class_path: CleanRegression}}
+      soft: {objective: {class_path: SoftScoreMatching}}
+    scales:
+      small: {images: 2000, seeds: [0], samples: 100}
+    ```
+
+    An arm's keys are those of the recipe; `seeds`, `images` and `evaluations` replace the
+    study's. A scale replaces `images`, `seeds`, `samples` or `evaluations` for all arms.
+
+    Attributes:
+        folder: Where rows, pictures and the report go: beside the study's file, or for a scale in
+            a folder of its name there.
+        title: One line.
+        arms: The arms by name.
+        samples: The number of samples that are drawn to measure a model.
+    """
+
+    folder: Path
+    title: str
+    arms: Mapping[str, Arm]
+    samples: int
+
+    @classmethod
+    def read(cls, path: Path, scale: str | None = None) -> "Study":
+        """Reads a study's file.
+
+        Arguments:
+            path: The YAML file.
+            scale: The name of one of its `scales`, or None for the study as it stands.
+
+        Raises:
+            FileNotFoundError: If the file or its recipe does not exist.
+            ValueError: If a key is unknown or missing, or the scale is not one of the file's.
+        """
+        content = _mapping(path)
+        scales = content.pop("scales", {})
+        if scale is not None:
+            if scale not in scales:
+                raise ValueError(
+                    f"{path} has no scale {scale!r}; it has {', '.join(scales) or 'none'}."
+                )
+            content |= scales[scale]
+        fields = {"title", "recipe", "images", "seeds", "samples", "evaluations", "arms"}
+        if content.keys() != fields:
+            wrong = ", ".join(sorted(content.keys() ^ fields))
+            raise ValueError(
+                f"A study has the keys {', '.join(sorted(fields))} and may have scales, but "
+                f"{path} differs in {wrong}."
+            )
+        base = _mapping(path.parent / content["recipe"])
+        scaled = scales[scale] if scale else {}
+        arms = {
+            name: _arm(name, changes or {}, base, content, scaled)
+            for name, changes in content["arms"].items()
+        }
+        folder = path.parent / scale if scale else path.parent
+        return cls(folder, content["title"], arms, content["samples"])
+
+    def chosen(self, names: Sequence[str]) -> list[Arm]:
+        """The arms with these names, or all if there are no names.
+
+        Raises:
+            ValueError: If the study has no such arm.
+        """
+        for name in names:
+            if name not in self.arms:
+                raise ValueError(f"The study has no arm {name!r}; it has {', '.join(self.arms)}.")
+        return [arm for name, arm in self.arms.items() if not names or name in names]
+
+    @staticmethod
+    def run_folder(runs: Path, arm: Arm, seed: int) -> Path:
+        """Where an arm is trained with a seed."""
+        return runs / arm.name / f"seed-{seed}"
+
+
+def merge(base: Mapping[str, Any], changes: Mapping[str, Any]) -> dict[str, Any]:
+    """Replaces keys of a recipe; a class that stays the same keeps its other arguments."""
+    merged = dict(base)
+    for key, value in changes.items():
+        old = merged.get(key)
+        same = (
+            isinstance(old, Mapping)
+            and isinstance(value, Mapping)
+            and value.get("class_path", old.get("class_path")) == old.get("class_path")
+        )
+        merged[key] = merge(old, value) if same else value  # type: ignore[arg-type]
+    return merged
+
+
+def _arm(
+    name: str,
+    changes: Mapping[str, Any],
+    base: Mapping[str, Any],
+    study: Mapping[str, Any],
+    scale: Mapping[str, Any],
+) -> Arm:
+    own = {key: changes[key] for key in ("seeds", "images", "evaluations") if key in changes}
+    chosen = {key: study[key] for key in ("seeds", "images", "evaluations")} | own | dict(scale)
+    rest = {key: value for key, value in changes.items() if key not in own}
+    recipe = merge(base, rest) | {"images": chosen["images"]}
+    evaluations = tuple(
+        Evaluation(**(entry | {"calls": tuple(entry["calls"])})) for entry in chosen["evaluations"]
+    )
+    return Arm(name, recipe, tuple(chosen["seeds"]), evaluations)
+
+
+def _mapping(path: Path) -> dict[str, Any]:
+    if not path.is_file():
+        raise FileNotFoundError(f"There is no file {path}; check the path.")
+    content = yaml.safe_load(path.read_text())
+    if not isinstance(content, dict):
+        raise ValueError(f"{path} must hold keys and values in YAML.")
+    return content

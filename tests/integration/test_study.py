@@ -1,0 +1,85 @@
+"""A study runs from its file to its report, and goes on after a stop."""
+
+import json
+
+import pytest
+
+from softdiffusion.cli.main import main
+from softdiffusion.studies import Rows
+
+RECIPE = """
+data: digits
+size: 8
+corruption: {class_path: softdiffusion.GaussianBlur}
+schedule:
+  class_path: softdiffusion.Schedule
+  init_args:
+    severity: {class_path: softdiffusion.schedules.Geometric, init_args: {start: 0.2, end: 4.0}}
+    sigma: {class_path: softdiffusion.schedules.Geometric, init_args: {start: 0.02, end: 0.2}}
+backbone:
+  class_path: softdiffusion.SmallUNet
+  init_args: {width: 8, multipliers: [1], attention: false}
+"""
+STUDY = """
+title: Which loss?
+recipe: base.yaml
+images: 64
+seeds: [0]
+samples: 40
+evaluations:
+  - {sampler: MultistepSampler, calls: [2, 4]}
+  - {sampler: HeunSampler, calls: [4], start: mixture}
+arms:
+  l2: {objective: {class_path: softdiffusion.CleanRegression}}
+  soft: {objective: {class_path: softdiffusion.SoftScoreMatching}}
+"""
+
+
+def test_a_study_goes_on_and_reports(tmp_path):
+    (tmp_path / "base.yaml").write_text(RECIPE)
+    study = tmp_path / "study.yaml"
+    study.write_text(STUDY)
+    run = ["study", "run", str(study), "--runs", str(tmp_path / "runs")]
+    main([*run, "--arms", "[l2]"])
+    rows = Rows(tmp_path / "rows.jsonl")
+    first = list(rows)
+    assert [(r["arm"], r["evaluation"], r["calls"], r["nfe"]) for r in first] == [
+        ("l2", "multistep", 2, 2),
+        ("l2", "multistep", 4, 4),
+        ("l2", "heun", 4, 3),  # one step of two calls, and the prediction at the end
+    ]
+    # A row that is lost is measured again, and gives the same value; the rest stays.
+    lines = rows.path.read_text().splitlines(keepends=True)
+    rows.path.write_text("".join(lines[:1]))
+    trained = (tmp_path / "runs" / "l2" / "seed-0" / "final" / "ema.safetensors").stat().st_mtime_ns
+    main([*run, "--jobs", "2"])
+    again = list(rows)
+    assert again[0] == first[0]
+    values = {(r["arm"], r["evaluation"], r["calls"]): r["frechet"] for r in again}
+    assert len(values) == len(again) == 6
+    assert all(values[r["arm"], r["evaluation"], r["calls"]] == r["frechet"] for r in first)
+    final = tmp_path / "runs" / "l2" / "seed-0" / "final" / "ema.safetensors"
+    assert final.stat().st_mtime_ns == trained
+
+    main(["study", "report", str(study)])
+    table = (tmp_path / "report.md").read_text()
+    assert "| arm | heun, 4 | multistep, 2 | multistep, 4 |" in table
+    assert f"{values['l2', 'heun', 4]:.2f}" in table
+    page = (tmp_path / "report.html").read_text()
+    for picture in ("figures/distance-evaluation-multistep.png", "samples/soft-heun-4.png"):
+        assert picture in page
+        assert (tmp_path / picture).is_file()
+    losses = (tmp_path / "losses" / "l2-0.jsonl").read_text().splitlines()
+    assert json.loads(losses[-1])["images"] == 64
+
+
+def test_an_arm_that_fails_says_why(tmp_path):
+    (tmp_path / "base.yaml").write_text(RECIPE)
+    study = tmp_path / "study.yaml"
+    study.write_text(STUDY.replace("CleanRegression}", "CleanRegression, init_args: {norm: l3}}"))
+    with pytest.raises(SystemExit) as stop:
+        main(["study", "run", str(study), "--runs", str(tmp_path / "runs"), "--arms", "[l2]"])
+    assert "The command 'train' of l2, seed-0 failed" in str(stop.value)
+    with pytest.raises(SystemExit) as stop:
+        main(["study", "report", str(study)])
+    assert "has no rows yet; run the study first" in str(stop.value)

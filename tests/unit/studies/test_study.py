@@ -1,0 +1,137 @@
+import json
+import math
+
+import pytest
+
+from softdiffusion.studies import Rows, Study
+from softdiffusion.studies.study import merge
+from softdiffusion.studies.summary import Result, summarise
+
+RECIPE = """
+data: digits
+size: 8
+objective:
+  class_path: softdiffusion.StepMatched
+  init_args: {steps: 10, soft_share: 0.1}
+images: 999
+"""
+STUDY = """
+title: A trial
+recipe: base.yaml
+images: 100
+seeds: [0, 1]
+samples: 50
+evaluations:
+  - {sampler: MultistepSampler, calls: [5, 10]}
+  - {sampler: NaiveSampler, calls: [10], start: data, label: naive from data}
+arms:
+  plain:
+  short: {objective: {init_args: {steps: 3}}, images: 40, seeds: [7]}
+  other: {objective: {class_path: softdiffusion.CleanRegression}}
+scales:
+  small: {images: 10, seeds: [3]}
+"""
+
+
+def write(folder, study=STUDY):
+    (folder / "base.yaml").write_text(RECIPE)
+    (folder / "study.yaml").write_text(study)
+    return folder / "study.yaml"
+
+
+def test_arms_change_the_recipe_and_nothing_else(tmp_path):
+    study = Study.read(write(tmp_path))
+    plain, short, other = (study.arms[name] for name in ("plain", "short", "other"))
+    assert plain.recipe["objective"]["init_args"] == {"steps": 10, "soft_share": 0.1}
+    assert short.recipe["objective"]["init_args"] == {"steps": 3, "soft_share": 0.1}
+    assert other.recipe["objective"] == {"class_path": "softdiffusion.CleanRegression"}
+    assert [arm.recipe["images"] for arm in study.arms.values()] == [100, 40, 100]
+    assert [arm.seeds for arm in study.arms.values()] == [(0, 1), (7,), (0, 1)]
+    assert [e.label for e in plain.evaluations] == ["multistep", "naive from data"]
+    assert study.folder == tmp_path
+
+
+def test_a_scale_holds_for_every_arm(tmp_path):
+    study = Study.read(write(tmp_path), "small")
+    assert {arm.recipe["images"] for arm in study.arms.values()} == {10}
+    assert {arm.seeds for arm in study.arms.values()} == {(3,)}
+    assert study.folder == tmp_path / "small"
+
+
+def test_another_class_takes_nothing_from_the_one_it_replaces():
+    base = {"a": {"class_path": "X", "init_args": {"p": 1}}, "b": 2}
+    assert merge(base, {"a": {"init_args": {"q": 3}}})["a"]["init_args"] == {"p": 1, "q": 3}
+    assert merge(base, {"a": {"class_path": "Y"}})["a"] == {"class_path": "Y"}
+    assert merge(base, {"b": 4}) == {**base, "b": 4}
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (("samples: 50", ""), "differs in samples"),
+        (("samples: 50", "samples: 50\nsample: 3"), "differs in sample"),
+        (("calls: [10], start: data", "calls: [0]"), "must be numbers of at least 1, but are [0]"),
+        (("start: data", "start: here"), "but is 'here'"),
+        (("recipe: base.yaml", "recipe: none.yaml"), "There is no file"),
+    ],
+)
+def test_a_wrong_file_is_refused(tmp_path, change, message):
+    path = write(tmp_path, STUDY.replace(*change))
+    with pytest.raises((ValueError, FileNotFoundError)) as error:
+        Study.read(path)
+    assert message in str(error.value)
+
+
+def test_unknown_names_are_refused(tmp_path):
+    path = write(tmp_path)
+    with pytest.raises(ValueError, match="has no scale 'tiny'; it has small"):
+        Study.read(path, "tiny")
+    with pytest.raises(ValueError, match="has no arm 'best'; it has plain, short, other"):
+        Study.read(path).chosen(["best"])
+
+
+def row(arm="a", seed=0, frechet=10.0, error=0.5, calls=10):
+    return {
+        "arm": arm,
+        "seed": seed,
+        "evaluation": "multistep",
+        "calls": calls,
+        "nfe": calls,
+        "frechet": frechet,
+        "frechet_error": error,
+        "floor": 1.0,
+    }
+
+
+def test_rows_are_kept_and_told_apart(tmp_path):
+    rows = Rows(tmp_path / "new" / "rows.jsonl")
+    assert list(rows) == []
+    rows.append(row())
+    rows.append(row(seed=1))
+    assert list(rows) == [row(), row(seed=1)]
+    assert rows.keys() == {("a", 0, "multistep", 10), ("a", 1, "multistep", 10)}
+    with rows.path.open("a") as file:
+        file.write(json.dumps(row(seed=2))[:-5])
+    with pytest.raises(ValueError, match="Line 3 of .* is damaged; delete it"):
+        list(rows)
+
+
+def test_the_error_holds_seeds_and_samples():
+    result = Result.of([row(frechet=9.0), row(seed=1, frechet=12.0, error=1.5)])
+    assert result.distance == 10.5
+    variance_of_seeds, variance_of_sampling = 4.5, (0.25 + 2.25) / 2
+    assert math.isclose(result.error**2, (variance_of_seeds + variance_of_sampling) / 2)
+    single = Result.of([row()])
+    assert (single.distance, single.error, single.seeds) == (10.0, 0.5, 1)
+
+
+def test_a_tie_is_a_difference_below_two_standard_errors():
+    at = {d: Result.of([row(frechet=d)]) for d in (10.0, 11.4, 11.5)}
+    assert at[10.0].ties_with(at[11.4])  # two errors of 0.5: 2 * 0.707 = 1.414
+    assert not at[10.0].ties_with(at[11.5])
+
+
+def test_rows_come_together_by_evaluation_calls_and_arm():
+    results = summarise([row(), row(seed=1), row(arm="b"), row(calls=30)])
+    assert list(results) == [("multistep", 10), ("multistep", 30)]
+    assert {arm: r.seeds for arm, r in results["multistep", 10].items()} == {"a": 2, "b": 1}
