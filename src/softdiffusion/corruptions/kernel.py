@@ -36,8 +36,9 @@ class KernelBlur(Corruption):
     - symmetric about its centre: periodic, diagonal in the Hartley transform;
     - else: periodic, a `Convolution`, which no real transform makes diagonal.
 
-    What is left at severity 1 depends on the kernel. Where its spectrum is negative, the closed
-    form of the Wasserstein distance is only an upper bound, and schedules use a sampled estimate.
+    What is left at severity 1 depends on the kernel. Where its spectrum is negative or not real,
+    the closed form of the Wasserstein distance is at best an upper bound, and schedules use a
+    sampled estimate.
 
     Arguments:
         kernel: An array with one axis for each axis of the images behind the channel axis, and an
