@@ -37,7 +37,7 @@ class KernelBlur(Corruption):
     - else: periodic, a `Convolution`, which no real transform makes diagonal.
 
     What is left at severity 1 depends on the kernel. Where its spectrum is negative or not real,
-    the closed form of the Wasserstein distance is at best an upper bound, and schedules use a
+    the closed form of the Wasserstein distance is only an upper bound, and schedules use a
     sampled estimate.
 
     Arguments:
