@@ -1,17 +1,18 @@
 """Methods built on the heat equation."""
 
 import math
-from typing import ClassVar
+from collections.abc import Sequence
+from typing import Any, ClassVar
 
 import torch
 from torch import Tensor
 
 from ..corruptions import Corruption, HeatKernel
-from ..denoisers import Residual
+from ..denoisers import BaseDenoiser, Residual
 from ..objectives import LookAhead, SoftScoreMatching
 from ..operators import DCT, LinearOperator, Scale, identity
 from ..process import SoftDiffusion
-from ..samplers import AncestralSampler, NaiveSampler
+from ..samplers import AncestralSampler, NaiveSampler, Sampler
 from ..schedules import Constant, Curve, Linear, Schedule, Table
 from .preset import Preset, default_sampler
 
@@ -48,12 +49,22 @@ def inverse_heat(
     blurs = [blur_min * (blur_max / blur_min) ** exponent for exponent in exponents]
     severity = Table([0.0, *(blur**2 / 2 for blur in blurs)])
     sampled = SoftDiffusion(HeatKernel(), Schedule(severity, Constant(delta)))
-    times = [k / levels for k in range(levels, 0, -1)]
+
+    def sampler(
+        denoiser: BaseDenoiser,
+        *,
+        steps: int = levels,
+        times: Sequence[float] | None = None,
+        **options: Any,
+    ) -> Sampler:
+        grid = [k / steps for k in range(steps, 0, -1)] if times is None else times
+        return NaiveSampler(sampled, denoiser, times=grid, **options)
+
     return Preset(
         process=SoftDiffusion(HeatKernel(), Schedule(severity, Constant(sigma))),
         objective=LookAhead(levels),
         preconditioning=Residual(),
-        sampler=default_sampler(NaiveSampler, sampled, times=times),
+        sampler=sampler,
         source="Rissanen et al. 2023, arXiv 2206.13397",
         notes="The network predicts the clean image, which is then blurred to the next level; in "
         "the paper it predicts that level. Times between the levels are trained, too. The paper "
