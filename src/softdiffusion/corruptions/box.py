@@ -19,20 +19,20 @@ _SIDES = (("left", "right"), ("top", "bottom"), ("front", "back"))
 class GrowingBox(Corruption):
     r"""A box of missing pixels; its severity is the side of the box as a share of the image's.
 
-    The box is the image itself, shrunk by the severity about a centre. A pixel is 0 as soon as its
-    midpoint lies inside, in all channels:
+    The box is the image itself, shrunk by the severity about a centre. Each pixel loses the share
+    of its area that lies inside, in all channels:
 
-    .. math:: \lambda(p) = [\, \text{severity} \le d(p) \,], \qquad
-        d(p) = \max_\text{axes} \begin{cases} (c - p) / c & p < c \\
-        (p - c) / (1 - c) & p \ge c \end{cases}
+    .. math:: \lambda_p = 1 - \prod_\text{axes} \lvert [p, p + 1] \cap [a, a + n\,
+        \text{severity}] \rvert, \qquad a = n\, c\, (1 - \text{severity})
 
-    with midpoints p and centre c in units of the image's sides. At severity 1 nothing is left.
+    for pixel p of an axis of n pixels and the centre c in shares of the side. So a pixel fades
+    while the border of the box crosses it. At severity 1 nothing is left.
 
-    The mask is hard: pixels that reappear between t and s < t have no weight at t in
-    `SoftScoreMatching`, nor in `DriftMatched`, so they are never trained there. Train with
-    `StepMatched` or `LookAhead`, which see the pixels of the next level.
+    Inside of the box the mask is hard: pixels that reappear between t and s < t have no weight at
+    t in `SoftScoreMatching`, so they are never trained there. Train with `StepMatched` or
+    `LookAhead`, which see the pixels of the next level.
 
-    Source: the inpainting of Bansal et al. 2022 (Cold Diffusion), with a hard box.
+    Source: the inpainting of Bansal et al. 2022 (Cold Diffusion), with the area of each pixel.
 
     Arguments:
         centre: The point that disappears first, one share of the image's side for each axis in
@@ -57,8 +57,7 @@ class GrowingBox(Corruption):
 
     def operator(self, severity: Tensor) -> LinearOperator:
         def symbol(z: Tensor) -> Tensor:
-            share = enclosing_share(z, self._centre(z.ndim - 2))
-            return (share >= per_sample(severity, z)).to(z.dtype)
+            return 1 - share_inside(z, self._centre(z.ndim - 2), per_sample(severity, z))
 
         return Diagonal(self.transform, symbol)
 
@@ -76,10 +75,10 @@ class Outpainting(Corruption):
     r"""The border closes in; the severity is the share of the side that is missing.
 
     What remains is a box of `1 - severity` of the image's side: in the middle where both sides of
-    an axis close in, at the far border where one does, the whole axis where none does. A pixel is
-    0 as soon as its midpoint lies outside, in all channels. At severity 1 nothing is left.
+    an axis close in, at the far border where one does, the whole axis where none does. Each pixel
+    keeps the share of its area that lies inside, in all channels. At severity 1 nothing is left.
 
-    The mask is hard, so everything said about training in `GrowingBox` holds here.
+    Outside of the box the mask is hard, so what `GrowingBox` says about training holds here.
 
     Source: Saharia et al. 2022 (Palette) for the task of uncropping.
 
@@ -105,8 +104,7 @@ class Outpainting(Corruption):
 
     def operator(self, severity: Tensor) -> LinearOperator:
         def symbol(z: Tensor) -> Tensor:
-            share = enclosing_share(z, self._centre(z.ndim))
-            return (share < 1 - per_sample(severity, z)).to(z.dtype)
+            return share_inside(z, self._centre(z.ndim), 1 - per_sample(severity, z))
 
         return Diagonal(self.transform, symbol)
 
@@ -132,21 +130,25 @@ class Outpainting(Corruption):
         }
 
 
-def enclosing_share(z: Tensor, centre: dict[int, float]) -> Tensor:
-    """The share of the image's sides that a box about a centre needs to reach every pixel.
+def share_inside(z: Tensor, centre: dict[int, float], side: Tensor) -> Tensor:
+    """The share of the area of every pixel that lies in a box.
 
     Arguments:
         z: A batch, of which only shape, dtype and device are read.
-        centre: The coordinate of the centre on each axis of the box, in [0, 1].
+        centre: The point about which the image is shrunk to the box, one coordinate in [0, 1] for
+            each axis that the box does not fill.
+        side: The side of the box as a share of the image's, shaped to multiply `z`.
 
     Returns:
-        A tensor that broadcasts against `z`, with values in [0, 1).
+        A tensor that broadcasts against `z`, with values in [0, 1].
     """
-    share = z.new_zeros((1,) * z.ndim)
+    share = z.new_ones((1,) * z.ndim)
     for axis, c in centre.items():
         n = z.shape[axis]
-        p = (torch.arange(n, dtype=z.dtype, device=z.device) + 0.5) / n
-        # At c = 0 or 1 one of the two is -inf, since no midpoint lies beyond the border.
-        needed = torch.maximum((c - p) / c, (p - c) / (1 - c))
-        share = torch.maximum(share, needed.reshape(-1, *(1,) * (z.ndim - 1 - axis)))
+        p = torch.arange(n, dtype=z.dtype, device=z.device)
+        p = p.reshape(-1, *(1,) * (z.ndim - 1 - axis))
+        low = n * c * (1 - side)
+        high = low + n * side
+        overlap = torch.minimum(high, p + 1) - torch.maximum(low, p)
+        share = share * overlap.clamp(0, 1)
     return share
