@@ -1,8 +1,11 @@
 """The argument parser: jsonargparse with errors of one line."""
 
+from argparse import ArgumentError
 from typing import NoReturn
 
 from jsonargparse import ArgumentParser
+
+from .wording import plain
 
 __all__ = ["Parser"]
 
@@ -12,4 +15,7 @@ class Parser(ArgumentParser):
 
     def error(self, message: str, ex: Exception | None = None) -> NoReturn:
         """Prints the message as one line and exits."""
-        self.exit(2, f"{self.prog}: {' '.join(message.split())}\n")
+        if not self.exit_on_error:  # this parser reads the arguments of a class for another one
+            raise ArgumentError(None, message) from ex
+        prog = getattr(ex, "subcommand_parser", self).prog
+        self.exit(2, f"{prog}: {plain(message).rstrip('.')}; see {prog} --help\n")

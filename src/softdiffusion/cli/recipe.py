@@ -40,6 +40,7 @@ def add_recipe(parser: Parser) -> None:
     parser.add_argument(
         "--schedule",
         type=Schedule | Wasserstein,
+        sub_configs=True,
         default={
             "class_path": "softdiffusion.schedules.Wasserstein",
             "init_args": {"max_severity": 8.0, "sigma": [0.02, 0.2], "levels": 32},

@@ -1,0 +1,72 @@
+"""Messages of jsonargparse in plain words."""
+
+import re
+
+__all__ = ["plain"]
+
+#: What it says where a value fits none of several types; the innermost of such messages.
+_UNION = re.compile(
+    r"Does not validate against any of the Union subtypes\s+Subtypes: [^\n]*\s+Errors:\s*- "
+    r"(?P<errors>(?:(?!Does not validate).)*?)\s+Given value type: [^\n]*"
+    r"\s+Given value: (?P<value>[^\n]*)",
+    re.DOTALL,
+)
+
+#: The errors of a union that say no more than that the value has another type.
+_OTHER_TYPE = r"Expected (?!a dot import|a path)|Import path .* does not correspond to a subclass"
+
+#: All else, in the order in which it is rewritten.
+_REWORDED = (
+    (r"Type \S*Callable\[.*\] expects a function or a callable class: ", ""),
+    (r"\. Got value: Namespace\(.*", ""),
+    (r": Expected (.+)\. Got value: ", r" must be \1, but is "),
+    (r'Parser key "([\w.]+)"', r"--\1"),
+    (r"arguments are required: \w+\.", "arguments are required: --"),
+    (
+        r"Problem with given class_path '(\S+)': (?:module .* has no|No module) \S+ \S+",
+        r"no class \1",
+    ),
+    (r"(?:Problem with given class_path '\S+': )?Option '(\w+)' is", r"the argument \1 is"),
+    (r"(--[\w.]+): (?:Problem with given class_path '\S+': )?--", r"\1."),
+    (r"Problem with given class_path '\S+': ", ""),
+    (r"Expected a dot import path string: (\S+)", r"no class \1"),
+    (r"Expected a path but (\S+) either not accessible or invalid", r"no file \1"),
+    (r"Import path (\S+) does not correspond to a subclass of (\w+)", r"\1 is not a \2"),
+    (r'in "<\w+ string>", ', "in "),
+    (r": - ", ": "),
+    (r" - no class", " and no class"),
+)
+
+_WORDS = {
+    "bool": "true or false",
+    "float": "a number",
+    "int": "a whole number",
+    "NoneType": "null",
+    "str": "text",
+}
+
+
+def plain(message: str) -> str:
+    """The message in one line, without the names of Python's types."""
+    message = re.sub(r"(?:a )?<class '(?:\w+\.)*(\w+)'>", _words, message)
+    message = re.sub(r"(?:a )?typing\.Literal\[(.*?)\]", r"one of \1", message)
+    while _UNION.search(message):
+        message = _UNION.sub(_union, message)
+    message = " ".join(message.split())
+    for pattern, words in _REWORDED:
+        message = re.sub(pattern, words, message)
+    return message
+
+
+def _words(name: re.Match[str]) -> str:
+    return _WORDS.get(name[1], f"a {name[1]}")
+
+
+def _union(match: re.Match[str]) -> str:
+    """The errors that say more than that the value has another type, or else the types."""
+    errors = list(dict.fromkeys(re.split(r"\s+- ", match["errors"])))
+    told = [error for error in errors if not re.match(_OTHER_TYPE, error)]
+    if told:
+        return " and ".join(told)
+    types = (error.split(". Got")[0].removeprefix("Expected ") for error in errors)
+    return f"Expected {' or '.join(types)}. Got value: {match['value']}"
