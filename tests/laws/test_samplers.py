@@ -58,6 +58,7 @@ ROWS = {
     ),
     "Deterministic": Row(lambda rho, st, ss, M: rho * UNIT, lambda rho, st, ss, M: 0 * UNIT),
     "Heun": Row(lambda rho, st, ss, M: rho * UNIT, lambda rho, st, ss, M: 0 * UNIT),
+    "Karras": Row(lambda rho, st, ss, M: rho * UNIT, lambda rho, st, ss, M: 0 * UNIT),
     "Multistep": Row(lambda rho, st, ss, M: rho * UNIT, lambda rho, st, ss, M: 0 * UNIT),
     "ProbabilityFlow": Row(
         lambda rho, st, ss, M: (1 + rho**2) / 2 * UNIT,

@@ -18,7 +18,7 @@ from softdiffusion.operators import DCT
 
 SHAPE = (1, 28, 28)
 FIRST_ORDER = ["Momentum", "Bridge", "Ancestral", "Deterministic", "ProbabilityFlow"]
-SECOND_ORDER = ["Heun", "Multistep"]
+SECOND_ORDER = ["Heun", "Karras", "Multistep"]
 DETERMINISTIC = ["Deterministic", "ProbabilityFlow", *SECOND_ORDER]
 STEPS = (100, 300, 1000)
 

@@ -15,15 +15,15 @@ __all__ = ["KarrasSampler"]
 class KarrasSampler(Sampler):
     r"""Heun's method on the probability flow as a function of the noise level.
 
-    Without a corruption, :math:`C = I`, the flow is :math:`dx / d\sigma = (x - \hat x_0) /
-    \sigma`, and a step takes the mean of its slopes at both ends. That is the deterministic step
-    with
+    The flow is :math:`dx = dC\, \hat x_0 + d\sigma\, (x - C \hat x_0) / \sigma`, and a step takes
+    the mean of the predictions :math:`\hat x_0`, and of the slopes in :math:`\sigma`, at its two
+    ends. That is the deterministic step with
 
     .. math:: D = \hat x_0(x_t) + \frac{1}{2 \rho} (\hat x_0(\tilde x_s) - \hat x_0(x_t))
 
     and :math:`\tilde x_s` as in `HeunSampler`, which has 1/2 in the place of :math:`1 / 2 \rho`.
-    With a corruption it is of second order, too. A step makes two network
-    calls, and one to a time without noise.
+    Without a corruption, :math:`C = I`, it is EDM's sampler. A step makes two network calls, and
+    one to a time without noise.
 
     Source: Karras et al. 2022, Algorithm 1, and Algorithm 2 without its added noise.
     """

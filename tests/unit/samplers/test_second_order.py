@@ -83,7 +83,25 @@ def test_heun_makes_no_call_where_no_noise_is_left():
     assert sd.HeunSampler(growing(), gaussian(growing()), steps=4, final="sigma_min").nfe == 8
 
 
-@pytest.mark.parametrize("name", ["HeunSampler", "MultistepSampler"])
+@pytest.mark.parametrize("build", [growing, constant])
+def test_karras_takes_the_mean_of_the_slopes(build):
+    """Of C and of sigma separately: dx = dC x0_hat + dsigma (x - C x0_hat) / sigma."""
+    process = build()
+    denoiser = gaussian(process)
+    x = normal(3, *SHAPE, seed=1)
+    images = sd.KarrasSampler(process, denoiser, times=[0.9, 0.5, 0.2], final="sigma_min")(x)
+    for t, s in ((0.9, 0.5), (0.5, 0.2)):
+        start = denoiser(x, moment(t))
+        guess = deterministic(process, x, start, t, s)
+        end = denoiser(guess, moment(s))
+        noise_t = (x - process.operator(t)(start)) / process.sigma(t)
+        noise_s = (guess - process.operator(s)(end)) / process.sigma(s)
+        faded = (process.operator(s) - process.operator(t))((start + end) / 2)
+        x = x + faded + (process.sigma(s) - process.sigma(t)) * (noise_t + noise_s) / 2
+    torch.testing.assert_close(images, x)
+
+
+@pytest.mark.parametrize("name", ["HeunSampler", "KarrasSampler", "MultistepSampler"])
 def test_a_sampler_keeps_nothing_between_runs(name):
     process = growing()
     sampler = getattr(sd, name)(process, gaussian(process), steps=5)
