@@ -3,7 +3,7 @@
 import sys
 from collections.abc import Sequence
 
-from . import corrupt, evaluate, info, sample, schedule, study, train
+from . import corrupt, evaluate, info, restore, sample, schedule, study, train
 from .parser import Parser
 from .wording import plain
 
@@ -15,6 +15,7 @@ COMMANDS = {
     "train": train,
     "sample": sample,
     "evaluate": evaluate,
+    "restore": restore,
     "info": info,
     "study": study,
 }

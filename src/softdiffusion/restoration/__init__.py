@@ -1,6 +1,6 @@
 """Restoration: images that are already degraded, without ground truth."""
 
-from .baselines import pseudo_inverse, wiener
+from .baselines import one_step, pseudo_inverse, wiener
 from .draw import SamplerFactory
 from .level import start_time, top_up
 from .restore import restore
@@ -13,6 +13,7 @@ __all__ = [
     "SamplerFactory",
     "SeverityEstimate",
     "SeverityEstimator",
+    "one_step",
     "posterior_start",
     "pseudo_inverse",
     "restore",

@@ -1,12 +1,18 @@
 """What classical methods make of a degraded image."""
 
+from functools import partial
+from typing import Any
+
 from torch import Tensor
 
-from ..denoisers import GaussianDenoiser
+from ..denoisers import BaseDenoiser, GaussianDenoiser
 from ..denoisers.posterior import conditional_mean
 from ..operators import Diagonal, LinearOperator, Matrix, Scale, solve
+from ..samplers import DeterministicSampler
+from .restore import restore
+from .start import prior_covariance
 
-__all__ = ["prior_covariance", "pseudo_inverse", "wiener"]
+__all__ = ["one_step", "pseudo_inverse", "wiener"]
 
 
 def pseudo_inverse(operator: LinearOperator, y: Tensor, sigma_y: float = 0.0) -> Tensor:
@@ -47,6 +53,13 @@ def wiener(
     return conditional_mean(mean, prior_covariance(linear), operator, y, sigma_y)
 
 
-def prior_covariance(linear: GaussianDenoiser) -> LinearOperator:
-    r"""The covariance of the data, :math:`V = T^{-1} \operatorname{diag}(v)\, T`."""
-    return Diagonal(linear.transform, lambda z: linear.spectrum.to(z)[None])
+def one_step(denoiser: BaseDenoiser, y: Tensor, **arguments: Any) -> Tensor:
+    """The model's prediction from the start of the sampler, the posterior mean in one call.
+
+    Arguments:
+        denoiser: The model.
+        y: Degraded images, (B, C, ...).
+        arguments: Those of `restore` but samples and sampler.
+    """
+    once = partial(DeterministicSampler, times=[1.0])
+    return restore(denoiser, y, sampler=once, **arguments).samples[0]

@@ -4,11 +4,10 @@ from torch import Tensor
 
 from ..denoisers import GaussianDenoiser
 from ..denoisers.posterior import conditional_mean
-from ..operators import LinearOperator
+from ..operators import Diagonal, LinearOperator
 from ..random import Generator, randn
-from .baselines import prior_covariance
 
-__all__ = ["posterior_start"]
+__all__ = ["posterior_start", "prior_covariance"]
 
 
 def posterior_start(
@@ -46,3 +45,8 @@ def posterior_start(
     missed = y - sigma_y * randn(y.shape, generator, y.dtype, y.device)
     x0 = conditional_mean(drawn, prior_covariance(linear), operator, missed, sigma_y)
     return linear.process.perturb(x0, 1.0, randn(shape, generator, y.dtype, y.device))
+
+
+def prior_covariance(linear: GaussianDenoiser) -> LinearOperator:
+    r"""The covariance of the data, :math:`V = T^{-1} \operatorname{diag}(v)\, T`."""
+    return Diagonal(linear.transform, lambda z: linear.spectrum.to(z)[None])
