@@ -20,7 +20,9 @@ from softdiffusion.data.resize import area_average
 from softdiffusion.plots import save_strip
 
 _DOCS = Path(__file__).parents[1] / "docs"
-_COLOURS = 64
+
+#: Colours of a strip: enough for the eye, and a few kilobytes.
+_GREYS, _COLOURS = 64, 256
 
 
 class EveryThirdColumn:
@@ -202,7 +204,7 @@ def draw(entry: Entry, images: Tensor) -> None:
     path = _DOCS / "images" / "corruptions" / f"{entry.name}.png"
     save_strip(frames, path, [f"{severity:g}" for severity in entry.severities])
     with Image.open(path) as strip:
-        strip.quantize(_COLOURS).save(path, optimize=True)
+        strip.quantize(_COLOURS if entry.colour else _GREYS).save(path, optimize=True)
 
 
 def grey_images() -> Tensor:
