@@ -14,8 +14,9 @@ from torch import Tensor
 from .configuration import from_config, to_config
 from .denoisers import EMA, BaseDenoiser
 from .priors import DataPrior, Prior
+from .process import SoftDiffusion
 
-__all__ = ["load", "save"]
+__all__ = ["check_savable", "load", "save"]
 
 _FORMAT = 1
 _CONFIG = "config.json"
@@ -41,16 +42,12 @@ def save(path: str | Path, denoiser: BaseDenoiser, prior: Prior | None = None) -
         prior: Where sampling starts.
 
     Raises:
-        ValueError: If the prior is a `DataPrior`, a part can't be written as configuration, or the
-            folder holds something else than a model.
+        ValueError: If the prior is a `DataPrior` or belongs to another process than the denoiser, a
+            part can't be written as configuration, or the folder holds something else than a model.
     """
     from . import __version__  # the package imports this module before it is complete
 
-    if isinstance(prior, DataPrior):
-        raise ValueError(
-            "A DataPrior isn't saved, since that would copy the training images into the model; "
-            "save a GaussianPrior or MixturePrior, or none and pass the data when sampling."
-        )
+    check_savable(denoiser, prior)
     folder = Path(path).resolve()
     _check_replaceable(folder)
     if isinstance(denoiser, EMA):
@@ -95,7 +92,8 @@ def load(
     Raises:
         FileNotFoundError: If the folder or one of its files is missing.
         ValueError: If a file is damaged, the format is newer than this version, a class is
-            foreign, or the weights don't fit the network.
+            foreign, the weights don't fit the network, or prior and denoiser have different
+            processes.
     """
     folder = Path(path)
     config = _read_config(folder)
@@ -106,11 +104,41 @@ def load(
         raise ValueError(f"{folder / _CONFIG} holds a {type(denoiser).__name__} as denoiser.")
     if not isinstance(prior, Prior | None):
         raise ValueError(f"{folder / _CONFIG} holds a {type(prior).__name__} as prior.")
+    if prior is not None and not _same(prior.process, denoiser.process):
+        raise ValueError(
+            f"{folder / _CONFIG} is damaged: its denoiser and its prior have different processes; "
+            "restore it from a copy."
+        )
     weights = _read_tensors(folder / _WEIGHTS)
     _check_weights(folder / _WEIGHTS, denoiser, weights)
     # Assigned, not copied, so that a model keeps the precision in which it was saved.
     denoiser.load_state_dict(weights, assign=True)
     return denoiser.to(device).eval(), prior
+
+
+def check_savable(denoiser: BaseDenoiser, prior: Prior | None) -> None:
+    """Checks that the two can be saved as one model.
+
+    Raises:
+        ValueError: If the prior is a `DataPrior` or belongs to another process than the denoiser.
+    """
+    if isinstance(prior, DataPrior):
+        raise ValueError(
+            "A DataPrior isn't saved, since that would copy the training images into the model; "
+            "save a GaussianPrior or MixturePrior, or none and pass the data when sampling."
+        )
+    if prior is not None and not _same(prior.process, denoiser.process):
+        raise ValueError(
+            f"The {type(prior).__name__} starts another process than the one that the denoiser "
+            "undoes; fit it with the denoiser's own process."
+        )
+
+
+def _same(a: SoftDiffusion, b: SoftDiffusion) -> bool:
+    """Whether two processes are written alike."""
+    (config_a, tensors_a), (config_b, tensors_b) = to_config(a), to_config(b)
+    # Equal configurations name the same tensors.
+    return config_a == config_b and all(tensors_a[key].equal(tensors_b[key]) for key in tensors_a)
 
 
 def _beside(folder: Path, role: str) -> Path:

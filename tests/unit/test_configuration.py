@@ -77,6 +77,10 @@ def test_the_form_is_the_one_of_jsonargparse():
     schedule = schedules.linear((0.0, 1.0), (0.0, 2.0))
     config, tensors = to_config([sd.SoftDiffusion(sd.Scaling(), schedule)])
     line = "softdiffusion.schedules.Linear"
+
+    def line_to(end):
+        return {"start": 0.0, "end": end, "saturation": 1.0}
+
     assert tensors == {}
     assert config == [
         {
@@ -86,8 +90,8 @@ def test_the_form_is_the_one_of_jsonargparse():
                 "schedule": {
                     "class_path": "softdiffusion.Schedule",
                     "init_args": {
-                        "severity": {"class_path": line, "init_args": {"start": 0.0, "end": 1.0}},
-                        "sigma": {"class_path": line, "init_args": {"start": 0.0, "end": 2.0}},
+                        "severity": {"class_path": line, "init_args": line_to(1.0)},
+                        "sigma": {"class_path": line, "init_args": line_to(2.0)},
                     },
                 },
             },

@@ -132,6 +132,13 @@ def test_a_data_prior_is_not_saved(tmp_path):
     assert list(tmp_path.iterdir()) == []
 
 
+def test_a_prior_of_another_process_is_not_saved(tmp_path):
+    other = sd.SoftDiffusion(sd.GaussianBlur(), schedules.linear((0.0, 3.0), (0.1, 0.2)))
+    with pytest.raises(ValueError, match="starts another process than the one that the denoiser"):
+        sd.save(tmp_path / "model", tiny(), sd.GaussianPrior.fit(other, IMAGES, max_modes=1))
+    assert list(tmp_path.iterdir()) == []
+
+
 # Overwriting
 
 
@@ -308,6 +315,20 @@ def test_a_part_of_another_kind(part, saved):
     rewrite(saved, **{part: {"class_path": "softdiffusion.Scaling", "init_args": {}}})
     with pytest.raises(ValueError, match=f"holds a Scaling as {part}"):
         sd.load(saved)
+
+
+@pytest.mark.parametrize("changed", ["schedule", "corruption"])
+def test_parts_with_different_processes(changed, saved):
+    prior = json.loads((saved / "config.json").read_text())["prior"]
+    process = prior["init_args"]["process"]["init_args"]
+    if changed == "schedule":
+        process["schedule"]["init_args"]["sigma"]["init_args"]["end"] += 0.01
+    else:
+        process["corruption"]["class_path"] = "softdiffusion.HeatKernel"
+    rewrite(saved, prior=prior)
+    with pytest.raises(ValueError, match="denoiser and its prior have different proc") as error:
+        sd.load(saved)
+    assert one_sentence(error)
 
 
 def test_weights_that_do_not_fit(saved):

@@ -25,7 +25,7 @@ class SmallUNet(nn.Module):
         classes: The number of classes that it can be told; 0 for none.
 
     Raises:
-        ValueError: If the width is not a multiple of 8, or there is no level.
+        ValueError: If the width is not a positive multiple of 8, or there is no level.
     """
 
     def __init__(
@@ -39,10 +39,10 @@ class SmallUNet(nn.Module):
         classes: int = 0,
     ) -> None:
         super().__init__()
-        if width % 8 or not multipliers:
+        if width < 8 or width % 8 or not multipliers:
             raise ValueError(
-                "A U-Net needs a width that is a multiple of 8 and at least one level, but has "
-                f"width {width} and multipliers {tuple(multipliers)}."
+                "A U-Net needs a positive width that is a multiple of 8 and at least one level, but "
+                f"has width {width} and multipliers {tuple(multipliers)}."
             )
         self.channels = channels
         self.width = width

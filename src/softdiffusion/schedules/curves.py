@@ -39,14 +39,25 @@ class Constant(Curve):
 
 
 class Linear(Curve):
-    r""":math:`a + t (b - a)`."""
+    r""":math:`a + \min(t / u, 1) (b - a)`, at its last value from the saturation time u on.
 
-    def __init__(self, start: float, end: float) -> None:
+    Arguments:
+        start: The value a at t = 0.
+        end: The value b.
+        saturation: The time u in (0, 1] at which b is reached.
+
+    Raises:
+        ValueError: If the saturation lies outside (0, 1].
+    """
+
+    def __init__(self, start: float, end: float, saturation: float = 1.0) -> None:
+        _check_saturation(saturation)
         self.start = start
         self.end = end
+        self.saturation = saturation
 
     def __call__(self, t: Tensor) -> Tensor:
-        return self.start + t * (self.end - self.start)
+        return self.start + (t / self.saturation).clamp(max=1) * (self.end - self.start)
 
 
 class Geometric(Curve):
@@ -69,8 +80,7 @@ class Geometric(Curve):
                 "A geometric curve starts above zero and does not fall, but should go from "
                 f"{start:g} to {end:g}; give the clean end first, or use a linear curve from zero."
             )
-        if not 0 < saturation <= 1:
-            raise ValueError(f"The saturation time must be in (0, 1], but is {saturation:g}.")
+        _check_saturation(saturation)
         self.start = start
         self.end = end
         self.saturation = saturation
@@ -156,6 +166,11 @@ class Table(Curve):
         position = t * (len(knots) - 1)
         left = position.floor().long().clamp(0, len(knots) - 2)
         return torch.lerp(knots[left], knots[left + 1], position - left)
+
+
+def _check_saturation(saturation: float) -> None:
+    if not 0 < saturation <= 1:
+        raise ValueError(f"The saturation time must be in (0, 1], but is {saturation:g}.")
 
 
 def _vp_log_amplitude(t: Tensor, beta_0: float, beta_1: float) -> Tensor:

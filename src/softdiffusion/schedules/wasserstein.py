@@ -46,8 +46,8 @@ class Selection:
     def schedule(self) -> Schedule:
         """The schedule that reaches the chosen severities at equally spaced times."""
         start, end = self.sigma
-        noise = Linear(start, end) if start == 0 else Geometric(start, end, self.sigma_saturation)
-        return Schedule(Table(self.severities), noise)
+        curve = Linear if start == 0 else Geometric
+        return Schedule(Table(self.severities), curve(start, end, self.sigma_saturation))
 
 
 class Wasserstein:

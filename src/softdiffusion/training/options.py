@@ -1,5 +1,6 @@
 """The settings of a training."""
 
+import math
 from dataclasses import dataclass
 from typing import Literal
 
@@ -53,6 +54,8 @@ class TrainingOptions:
             if getattr(self, name) < 0:
                 raise ValueError(f"{name} must be >= 0, but is {getattr(self, name)}.")
         for name in ("learning_rate", "clip"):
-            if not getattr(self, name) > 0:
-                raise ValueError(f"{name} must be > 0, but is {getattr(self, name):g}.")
+            if not 0 < getattr(self, name) < math.inf:
+                raise ValueError(f"{name} must be finite and > 0, but is {getattr(self, name):g}.")
+        if not 0 <= self.ema < 1:
+            raise ValueError(f"ema, a decay, must be in [0, 1), but is {self.ema:g}.")
         check_range("label_dropout", self.label_dropout, 0.0, 1.0)

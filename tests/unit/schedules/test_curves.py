@@ -58,6 +58,9 @@ def test_a_saturated_curve_stays_at_its_end():
     curve = schedules.Geometric(0.01, 0.1, saturation=0.25)
     assert (curve(T[T >= 0.25]) == 0.1).all()
     assert curve(torch.tensor(0.125, dtype=torch.float64)).item() == pytest.approx(0.01 * 10**0.5)
+    line = schedules.Linear(0.0, 0.1, saturation=0.25)
+    assert (line(T[T >= 0.25]) == 0.1).all()
+    assert line(torch.tensor(0.125, dtype=torch.float64)).item() == 0.05
 
 
 @given(st.floats(0.01, 1), st.floats(1, 40))
@@ -89,6 +92,7 @@ def test_a_table_is_straight_between_its_values():
         (lambda: schedules.Geometric(1.0, 0.5), "starts above zero and does not fall.* 1 to 0.5"),
         (lambda: schedules.Geometric(0.1, 1.0, saturation=0.0), r"must be in \(0, 1\], but is 0"),
         (lambda: schedules.Geometric(0.1, 1.0, saturation=1.5), r"must be in \(0, 1\], but is 1.5"),
+        (lambda: schedules.Linear(0.0, 1.0, saturation=0.0), r"must be in \(0, 1\], but is 0"),
         (lambda: schedules.Table([1.0]), "at least two values, but has 1"),
         (lambda: schedules.Table([1.0, 0.5]), "must be finite and not decrease"),
         (lambda: schedules.Table([1.0, math.nan]), "must be finite and not decrease"),

@@ -126,6 +126,15 @@ def test_the_shorthand_returns_the_schedule(digits):
     assert torch.allclose(schedule.sigma(t), 0.2 * t)
 
 
+@pytest.mark.parametrize("first", [0.0, 0.02])
+def test_the_noise_saturates_from_zero_as_from_above(first, digits):
+    choice = Wasserstein(8.0, (first, 0.2), levels=5, sigma_saturation=0.25).select(BLUR, digits)
+    sigma = choice.schedule().sigma(torch.linspace(0, 1, 9, dtype=torch.float64))
+    assert sigma[0].item() == pytest.approx(first, rel=1e-14)
+    assert first < sigma[1] < 0.2
+    assert (sigma[2:] == 0.2).all()
+
+
 def test_candidates_may_be_given(digits):
     candidates = [0.0, 0.1, 1.0, 2.5, 4.0]
     choice = Wasserstein(4.0, (0.02, 0.2), levels=3, candidates=candidates).select(BLUR, digits)
