@@ -4,12 +4,15 @@ from typing import Literal
 
 import torch
 from jsonargparse import Namespace
+from jsonargparse.typing import NonNegativeInt, PositiveInt
 from torch import Tensor, nn
 
+from ..configuration import to_config
 from ..corruptions import Corruption
 from ..data import DataOrder, Images, open
 from ..denoisers import Denoiser, Preconditioning
 from ..objectives import Objective
+from ..presets import PRESETS, Preset
 from ..priors import DataPrior, GaussianPrior, MixturePrior, Prior
 from ..process import SoftDiffusion
 from ..schedules import Schedule, Selection, Wasserstein
@@ -31,9 +34,18 @@ def add_recipe(parser: Parser) -> None:
         default="digits",
         help="digits, fashion-mnist, fashion-mnist:PATH or folder:PATH.",
     )
-    parser.add_argument("--size", type=int | None, default=None, help="Side of the images, pixels.")
+    parser.add_argument(
+        "--size", type=PositiveInt | None, default=None, help="Side of the images, pixels."
+    )
     parser.add_argument("--channels", type=int, default=1, help="1 for grey, 3 for RGB.")
     parser.add_argument("--flips", type=bool, default=False, help="Mirror every second image.")
+    parser.add_argument(
+        "--preset",
+        type=Preset | str | None,
+        default=None,
+        help="A published method in the place of corruption, schedule, preconditioning and "
+        f"objective: {', '.join(PRESETS)}.",
+    )
     parser.add_argument(
         "--corruption", type=Corruption, default={"class_path": "softdiffusion.GaussianBlur"}
     )
@@ -75,9 +87,11 @@ def add_recipe(parser: Parser) -> None:
         help="The start of the samplers; `classes` is one Gaussian a class, and `data` needs the "
         "training images whenever it draws.",
     )
-    parser.add_argument("--prior_components", type=int, default=10, help="Those of the mixture.")
-    parser.add_argument("--images", type=int, default=400_000, help="Images to train on.")
-    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument(
+        "--prior_components", type=PositiveInt, default=10, help="Those of the mixture."
+    )
+    parser.add_argument("--images", type=PositiveInt, default=400_000, help="Images to train on.")
+    parser.add_argument("--seed", type=NonNegativeInt, default=0)
     parser.add_class_arguments(TrainingOptions)
 
 
@@ -102,6 +116,27 @@ class Recipe:
         torch.manual_seed(arguments.seed)  # for the first weights of the backbone
         self.arguments = arguments
         self.built = parser.instantiate(arguments)
+        if arguments.preset is not None:
+            self._expand(parser, _preset(self.built.preset))
+
+    def _expand(self, parser: Parser, preset: Preset) -> None:
+        """Puts the preset's parts in their places, so that the written recipe says them all."""
+        parts = {
+            "corruption": preset.process.corruption,
+            "schedule": preset.process.schedule,
+            "preconditioning": preset.preconditioning,
+            "objective": preset.objective,
+        }
+        defaults = parser.get_defaults()
+        for name, part in parts.items():
+            if self.arguments[name] != defaults[name]:
+                raise ValueError(
+                    f"The preset brings its {name}, but the recipe names another one; leave out "
+                    f"the preset or the {name}."
+                )
+            self.arguments[name] = to_config(part)[0]
+            self.built[name] = part
+        self.arguments.preset = None
 
     def data(self, split: Literal["train", "test"] = "train") -> Images:
         """The images."""
@@ -160,3 +195,12 @@ class Recipe:
 def _measured(data: Images) -> Tensor:
     """The indices of the images on which distances are measured and a start is fitted."""
     return DataOrder(len(data), 0).indices(0, min(len(data), _MEASURED))
+
+
+def _preset(named: Preset | str) -> Preset:
+    """The preset of a name, with the values of its paper."""
+    if isinstance(named, Preset):
+        return named
+    if named not in PRESETS:
+        raise ValueError(f"There is no preset {named!r}; there are {', '.join(PRESETS)}.")
+    return PRESETS[named]()
