@@ -31,7 +31,7 @@ def test_the_model_and_the_recipe_have_the_presets_parts(tmp_path, name):
     assert to_config(denoiser.process) == to_config(preset.process)
     assert to_config(denoiser.preconditioning) == to_config(preset.preconditioning)
     assert recipe["objective"] == to_config(preset.objective)[0]
-    assert recipe["corruption"] == to_config(preset.process.corruption)[0]
+    assert recipe["schedule"] == to_config(preset.process.schedule)[0]
 
 
 def test_the_recipe_trains_the_same_model_again(tmp_path):
