@@ -4,6 +4,7 @@ from pathlib import Path
 
 import torch
 from jsonargparse import Namespace
+from jsonargparse.typing import PositiveInt
 
 from ..plots import save_strip
 from ..random import generators, randn
@@ -18,8 +19,8 @@ def parser() -> Parser:
     parser = Parser()
     add_recipe(parser)
     parser.add_argument("--out", type=Path, required=True, help="The folder for corruption.png.")
-    parser.add_argument("--count", type=int, default=6, help="Images, one a row.")
-    parser.add_argument("--columns", type=int, default=9, help="Times, one a column.")
+    parser.add_argument("--count", type=PositiveInt, default=6, help="Images, one a row.")
+    parser.add_argument("--columns", type=PositiveInt, default=9, help="Times, one a column.")
     return parser
 
 

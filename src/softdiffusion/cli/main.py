@@ -2,6 +2,7 @@
 
 import sys
 from collections.abc import Sequence
+from pathlib import Path
 
 from . import corrupt, evaluate, info, restore, sample, schedule, study, train
 from .parser import Parser
@@ -29,13 +30,33 @@ def main(arguments: Sequence[str] | None = None) -> None:
         subparser = module.parser()
         subcommands.add_subcommand(name, subparser, help=module.__doc__)
         subparser.prog = f"softdiffusion {name}"
-    choice = parser.parse_args(arguments)
+    command = "softdiffusion"
     try:
-        COMMANDS[choice.subcommand].run(choice[choice.subcommand])
+        choice = parser.parse_args(arguments)
+        command += f" {choice.subcommand}"
+        chosen = choice[choice.subcommand]
+        if "out" in chosen:
+            _check_folder(chosen.out)
+        COMMANDS[choice.subcommand].run(chosen)
     except (ValueError, OSError, ImportError) as error:
-        sys.exit(f"softdiffusion {choice.subcommand}: {plain(str(error))}")
+        sys.exit(f"{command}: {_sentence(error)}")
     except KeyboardInterrupt:
-        sys.exit(f"softdiffusion {choice.subcommand}: stopped; the same command goes on from here.")
+        sys.exit(f"{command}: stopped; give the same command again.")
+
+
+def _check_folder(out: Path) -> None:
+    """Checks that a folder can be there before any work is done for it."""
+    for path in (out, *out.parents):
+        if path.exists() and not path.is_dir():
+            raise ValueError(f"--out is a folder, but {path} is a file; choose another place.")
+
+
+def _sentence(error: Exception) -> str:
+    if isinstance(error, UnicodeDecodeError):
+        return f"A file of arguments is not text ({error}); save it as UTF-8."
+    if isinstance(error, OSError) and error.filename is not None:
+        return f"{error.filename}: {error.strerror}."
+    return plain(str(error))
 
 
 if __name__ == "__main__":

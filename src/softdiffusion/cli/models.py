@@ -3,6 +3,7 @@
 from pathlib import Path
 from typing import Any
 
+import torch
 import yaml
 
 from ..denoisers import BaseDenoiser
@@ -18,21 +19,33 @@ def model_folder(path: Path) -> Path:
     return path / "final" if (path / "final").is_dir() else path
 
 
-def load_model(path: Path, trust: list[str]) -> tuple[BaseDenoiser, Prior]:
+def load_model(path: Path, trust: list[str], device: str = "cpu") -> tuple[BaseDenoiser, Prior]:
     """Loads a model folder, or the `final` model of a run's folder.
 
     Raises:
         FileNotFoundError: If there is none.
-        ValueError: If the model was saved without a start for the samplers.
+        ValueError: If the model was saved without a start for the samplers, or the device is
+            unknown or missing.
     """
+    _check_device(device)
     folder = model_folder(path)
-    denoiser, prior = load(folder, trust=trust)
+    denoiser, prior = load(folder, device, trust)
     if prior is None:
         raise ValueError(
             f"The model {folder} was saved without a prior, so there is no start to sample from; "
             "fit one with sd.GaussianPrior.fit and save the model again."
         )
     return denoiser, prior
+
+
+def _check_device(name: str) -> None:
+    try:
+        torch.zeros((), device=name).item()
+    except (RuntimeError, AssertionError):  # unknown, not there, or without memory of its own
+        known = "cpu or cuda" if torch.cuda.is_available() else "cpu"
+        raise ValueError(
+            f"The device {name!r} can't be used on this machine; use {known}."
+        ) from None
 
 
 def recipe_of(path: Path) -> dict[str, Any]:

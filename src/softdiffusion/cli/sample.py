@@ -6,6 +6,7 @@ from pathlib import Path
 
 import torch
 from jsonargparse import Namespace
+from jsonargparse.typing import NonNegativeInt, PositiveInt
 from torch import Tensor
 
 from ..checks import check_labels
@@ -28,9 +29,11 @@ def add_sampling(parser: Parser) -> None:
     parser.add_argument("--config", action="config", help="These arguments in YAML.")
     parser.add_argument("--model", type=Path, required=True, help="A run's folder, or a model's.")
     parser.add_argument("--out", type=Path, required=True, help="The folder for what is made.")
-    parser.add_argument("--count", type=int, default=64, help="How many images are drawn.")
-    parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--batch_size", type=int, default=256, help="Images drawn at a time.")
+    parser.add_argument("--count", type=PositiveInt, default=64, help="How many images are drawn.")
+    parser.add_argument("--seed", type=NonNegativeInt, default=0)
+    parser.add_argument(
+        "--batch_size", type=PositiveInt, default=256, help="Images drawn at a time."
+    )
     parser.add_argument(
         "--guidance",
         type=float | None,
@@ -91,8 +94,7 @@ def repeated(labels: list[int] | None, count: int, classes: int) -> Tensor | Non
 @torch.no_grad()
 def run(arguments: Namespace) -> None:
     """Writes `grid.png`, one PNG an image in `images/` and, on demand, `trajectory.gif`."""
-    denoiser, prior = load_model(arguments.model, arguments.trust)
-    denoiser.to(arguments.device)
+    denoiser, prior = load_model(arguments.model, arguments.trust, arguments.device)
     denoiser = guided(denoiser, arguments.guidance)
     labels = repeated(arguments.labels, arguments.count, denoiser.classes)
     sampler = parser().instantiate(arguments).sampler(denoiser.process, denoiser)

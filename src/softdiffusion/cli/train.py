@@ -5,7 +5,7 @@ from pathlib import Path
 
 from jsonargparse import Namespace
 
-from ..training import train
+from ..training import claim, train
 from .parser import Parser
 from .recipe import Recipe, add_recipe
 from .schedule import write_schedule
@@ -43,11 +43,12 @@ def run(arguments: Namespace) -> None:
     )
     if arguments.dry_run:
         return
+    kind = (data, denoiser, recipe.built.objective)
+    # Before anything is written: the folder may belong to another training.
+    claim(arguments.out, *kind, options, arguments.seed, arguments.flips)
     write_schedule(selection, process.schedule, arguments.out)
     train(
-        data,
-        denoiser,
-        recipe.built.objective,
+        *kind,
         arguments.images,
         out=arguments.out,
         prior=None if arguments.prior == "data" else prior,

@@ -12,6 +12,12 @@ _UNION = re.compile(
     re.DOTALL,
 )
 
+#: What it says where a whole number is no such number, or out of range.
+_NUMBER = (
+    r"Not of type (\w+Int): (?:invalid literal .*: )?"
+    r"((?:(?!does)\S+)?)(?: ?does not conform to restriction \S+)?"
+)
+
 #: The errors of a union that say no more than that the value has another type.
 _OTHER_TYPE = r"Expected (?!a dot import|a path)|Import path .* does not correspond to a subclass"
 
@@ -42,6 +48,8 @@ _WORDS = {
     "float": "a number",
     "int": "a whole number",
     "NoneType": "null",
+    "NonNegativeInt": "a whole number >= 0",
+    "PositiveInt": "a whole number > 0",
     "str": "text",
 }
 
@@ -50,6 +58,7 @@ def plain(message: str) -> str:
     """The message in one line, without the names of Python's types."""
     message = re.sub(r"(?:a )?<class '(?:\w+\.)*(\w+)'>", _words, message)
     message = re.sub(r"(?:a )?typing\.Literal\[(.*?)\]", r"one of \1", message)
+    message = re.sub(_NUMBER, lambda m: f"Expected {_WORDS[m[1]]}. Got value: {m[2]}", message)
     while _UNION.search(message):
         message = _UNION.sub(_union, message)
     message = " ".join(message.split())

@@ -41,8 +41,8 @@ class SmallUNet(nn.Module):
         super().__init__()
         if width < 8 or width % 8 or not multipliers:
             raise ValueError(
-                "A U-Net needs a positive width that is a multiple of 8 and at least one level, but "
-                f"has width {width} and multipliers {tuple(multipliers)}."
+                "A U-Net needs a positive width that is a multiple of 8 and at least one level, "
+                f"but has width {width} and multipliers {tuple(multipliers)}."
             )
         self.channels = channels
         self.width = width

@@ -1,7 +1,5 @@
 """Training, in one function."""
 
-import json
-import os
 import time
 from functools import partial
 from pathlib import Path
@@ -11,16 +9,16 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from ..checks import check_labels
-from ..configuration import to_config
 from ..data import DataOrder, Images
 from ..denoisers import EMA, BaseDenoiser
 from ..objectives import Objective
 from ..priors import Prior
 from ..random import generators
 from ..samplers import MultistepSampler
-from ..saving import save
+from ..saving import check_savable, save
 from .checkpoint import Checkpoint, Checkpoints
+from .claim import claim
+from .labels import labels_of
 from .options import TrainingOptions
 from .records import LossMeter, Records
 from .times import ImportanceTimes, StratifiedTimes
@@ -63,19 +61,23 @@ def train(
         progress: Whether a progress bar is shown.
 
     Raises:
-        ValueError: If the folder holds a run with another configuration or a damaged checkpoint,
-            the data do not have the labels that the denoiser's classes need, or the loss is not
-            finite.
+        ValueError: If the folder holds a run with another configuration, other data or a damaged
+            checkpoint, the data do not have the labels that the denoiser's classes need, the prior
+            can't be saved with the denoiser, no image is asked for, or the loss is not finite.
     """
     from accelerate import Accelerator
     from tqdm import tqdm
 
     options = options or TrainingOptions()
     process = denoiser.process
-    classes = _classes(data, denoiser.classes)
+    _check_count(images)
+    check_savable(denoiser, prior)
+    classes = labels_of(data, denoiser.classes)
     accelerator = Accelerator(mixed_precision=options.precision)
     out = Path(out)
     order = DataOrder(len(data), seed)
+    if accelerator.is_main_process:
+        claim(out, data, denoiser, objective, options, seed, flips)
 
     denoiser.train()
     ema = EMA(denoiser, options.ema).to(accelerator.device)
@@ -87,7 +89,6 @@ def train(
 
     start = checkpoints.restore(state)
     if accelerator.is_main_process:
-        _claim(out, denoiser, objective, options, seed, flips)
         records = Records(out, start)
     accelerator.wait_for_everyone()
     meter = LossMeter()
@@ -161,6 +162,11 @@ def train(
     return ema.denoiser
 
 
+def _check_count(images: int) -> None:
+    if images < 1:
+        raise ValueError(f"A training needs at least 1 image to train on, not {images}.")
+
+
 def _batch(
     data: Images | Tensor, order: DataOrder, position: int, count: int, flips: bool
 ) -> Tensor:
@@ -170,19 +176,6 @@ def _batch(
         return x0
     mirrored = order.flips(position, count).reshape(-1, 1, 1, 1)
     return torch.where(mirrored, x0.flip(-1), x0)
-
-
-def _classes(data: Images | Tensor, classes: int) -> Tensor | None:
-    """The class of every image, if the denoiser wants to know."""
-    if not classes:
-        return None
-    labels = None if isinstance(data, Tensor) else data.labels
-    if labels is None:
-        raise ValueError(
-            f"The network has {classes} classes, but the data have no labels; use data with "
-            "labels, such as a folder with one subfolder a class, or a network with classes = 0."
-        )
-    return check_labels(labels, classes, len(data))
 
 
 def _generator(seed: int, position: int) -> torch.Generator:
@@ -200,42 +193,6 @@ def _ramp(position: int, images: int, options: TrainingOptions) -> float:
 def _passes(interval: int, before: int, after: int) -> bool:
     """Whether a multiple of the interval lies in (before, after]."""
     return before // interval < after // interval
-
-
-def _claim(
-    out: Path,
-    denoiser: BaseDenoiser,
-    objective: Objective,
-    options: TrainingOptions,
-    seed: int,
-    flips: bool,
-) -> None:
-    """Writes the run's configuration, or checks that it is the one that the folder was made for."""
-    config = {
-        "denoiser": to_config(denoiser)[0],
-        "objective": to_config(objective)[0],
-        # These may change between two calls without changing what is learned.
-        "options": {
-            name: value
-            for name, value in vars(options).items()
-            if name not in ("log_every", "checkpoint_every", "sample_every", "decay")
-        },
-        "seed": seed,
-        "flips": flips,
-    }
-    path = out / "training.json"
-    text = json.dumps(config, indent=2)
-    if path.exists():
-        if json.loads(path.read_text()) != json.loads(text):
-            raise ValueError(
-                f"The folder {out} holds a training with another configuration (see {path.name} in "
-                "it); choose another folder, or give the same arguments to go on."
-            )
-        return
-    out.mkdir(parents=True, exist_ok=True)
-    draft = path.with_suffix(".draft")
-    draft.write_text(text)
-    os.replace(draft, path)
 
 
 @torch.no_grad()

@@ -1,0 +1,25 @@
+"""The labels that a network with classes is told."""
+
+from torch import Tensor
+
+from ..checks import check_labels
+from ..data import Images
+
+__all__ = ["labels_of"]
+
+
+def labels_of(data: Images | Tensor, classes: int) -> Tensor | None:
+    """The class of every image, if the denoiser wants to know.
+
+    Raises:
+        ValueError: If the data have no labels, or others than the denoiser has classes for.
+    """
+    if not classes:
+        return None
+    labels = None if isinstance(data, Tensor) else data.labels
+    if labels is None:
+        raise ValueError(
+            f"The network has {classes} classes, but the data have no labels; use data with "
+            "labels, such as a folder with one subfolder a class, or a network with classes = 0."
+        )
+    return check_labels(labels, classes, len(data))
