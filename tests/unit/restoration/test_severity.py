@@ -59,6 +59,17 @@ def test_on_digits_it_is_close_and_sure_of_no_more_than_it_knows(corruption, dig
     assert error < 0.2
 
 
+def test_on_fashion_mnist_the_temperature_makes_up_for_the_model(fashion_mnist):
+    """The plain likelihood of Gaussian data is too sure of itself on photographs of clothes."""
+    train = sd.data.load("fashion-mnist")[:2000].double()
+    linear = sd.GaussianDenoiser.fit(process(sd.GaussianBlur(), 10.0), train)
+    y, severity = degraded(linear.process, fashion_mnist[:100], seed=2)
+    estimator = SeverityEstimator.fit(linear, train, SIGMA_Y)
+    assert estimator.temperature > 1
+    # 5 % of 200 images for the temperature and of 100 here: 1.5 % and 2.2 %.
+    assert coverage(estimator(y), severity) >= 0.95 - 3 * 0.027
+
+
 def test_contrast_is_not_taken_for_blur(digits):
     """Images of half the contrast look as blurred as before, within the interval."""
     linear = sd.GaussianDenoiser.fit(process(sd.GaussianBlur(), 5.0), digits)
