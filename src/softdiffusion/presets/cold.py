@@ -157,17 +157,19 @@ class GaussianMasks(Corruption):
 
     def operator(self, severity: Tensor) -> LinearOperator:
         def symbol(z: Tensor) -> Tensor:
+            products = self._products(squared_distance(z))
             number = per_sample(severity, z)
-            r2 = squared_distance(z)
-            spectrum = torch.ones_like(r2 * number)
-            for i in range(self.count):
-                share = (number - i).clamp(0, 1)
-                spectrum = spectrum * (
-                    1 - share * torch.exp(-r2 / (2 * ((i + 1) * self.growth) ** 2))
-                )
-            return spectrum
+            below = number.floor().clamp(max=self.count - 1)
+            index = below.long().flatten()
+            return torch.lerp(products[index], products[index + 1], number - below)
 
         return Diagonal(self.transform, symbol)
+
+    def _products(self, r2: Tensor) -> Tensor:
+        """The product of the first 0, 1, ..., `count` masks, (count + 1, 1, ...)."""
+        stds = self.growth * torch.arange(1, self.count + 1, dtype=r2.dtype, device=r2.device)
+        masks = -torch.expm1(-r2 / (2 * stds.reshape(-1, *(1,) * (r2.ndim - 1)) ** 2))
+        return torch.cat([torch.ones_like(r2), masks.cumprod(dim=0)])
 
 
 def squared_distance(z: Tensor) -> Tensor:
