@@ -12,7 +12,7 @@ from .operator import LinearOperator
 from .physics import from_physics
 from .random_basis import RandomBasis
 from .scale import Scale, identity
-from .solve import conjugate_gradients, solve
+from .systems import conjugate_gradients, solve
 from .transforms import DCT, ChannelBasis, Pixel, Transform
 
 __all__ = [

@@ -22,6 +22,9 @@ _CONTRASTS = torch.linspace(-3, 3, 9, dtype=torch.float64).exp2()
 _COVERAGE = 0.95
 _TEMPERATURES = [2.0 ** (k / 2) for k in range(15)]
 
+#: Numbers that are held in memory at a time, in double precision.
+_NUMBERS = 10_000_000
+
 #: Training images on which the temperature is chosen.
 _CALIBRATION_IMAGES = 200
 
@@ -99,7 +102,8 @@ class SeverityEstimator:
         x0 = data[torch.randperm(len(data), generator=source)[:_CALIBRATION_IMAGES]]
         levels = torch.randint(len(estimator.severities), (len(x0),), generator=source)
         severity = estimator.severities[levels]
-        y = linear.process.corruption.at(severity)(x0) + sigma_y * randn(x0.shape, source, x0.dtype)
+        noise = randn(x0.shape, source, x0.dtype, x0.device)
+        y = linear.process.corruption.at(severity)(x0) + sigma_y * noise
         likelihood = estimator.log_likelihood(y)
         for temperature in _TEMPERATURES:
             found = cls(linear, sigma_y, temperature)
@@ -119,6 +123,10 @@ class SeverityEstimator:
         Arguments:
             y: Images, (B, C, ...).
         """
+        together = max(1, _NUMBERS // (len(_CONTRASTS) * y[0].numel()))
+        return torch.cat([self._log_likelihood(part) for part in y.split(together)])
+
+    def _log_likelihood(self, y: Tensor) -> Tensor:
         transform, corruption = self.linear.transform, self.linear.process.corruption
         Y = transform.forward(y.double())[:, None]
         m = transform.forward(self.linear.mean.to(Y)[None])[:, None]

@@ -27,7 +27,7 @@ def solve(operator: LinearOperator, b: Tensor) -> Tensor:
 
 
 def conjugate_gradients(
-    operator: LinearOperator, b: Tensor, iterations: int = 200, tolerance: float = 1e-5
+    operator: LinearOperator, b: Tensor, iterations: int = 500, tolerance: float = 1e-5
 ) -> Tensor:
     r"""Solves `K u = b` for every image of a batch by applications of K alone.
 
