@@ -1,19 +1,25 @@
 """Measure how close a model's samples come to real images."""
 
-import json
 import time
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import torch
 from jsonargparse import Namespace
+from jsonargparse.typing import PositiveInt
 
-from ..data import open
-from ..metrics import Evaluator, Report, default_extractor, extractor
+from .. import samplers
+from ..data import Images, open
+from ..metrics import Evaluator, Report, Value, default_extractor, extractor
 from ..plots import plot_distances, save_grid
+from ..priors import Prior
 from ..random import generators
-from .models import load_model, recipe_of
+from ..samplers import Sampler
+from .models import load_model, model_digest, recipe_of
 from .parser import Parser
+from .rows import Rows
 from .sample import add_sampling
 
 __all__ = ["parser", "run"]
@@ -29,9 +35,16 @@ def parser() -> Parser:
         default=["NaiveSampler", "MomentumSampler", "MultistepSampler"],
         help="Names of samplers; each is run at every number of calls.",
     )
-    parser.add_argument("--steps", type=list[int], default=[10, 30], help="Steps of each sampler.")
+    parser.add_argument(
+        "--steps", type=list[PositiveInt], default=[10, 30], help="Steps of each sampler."
+    )
+    parser.add_argument(
+        "--nu", type=float | None, default=None, help="The share of new noise of NuSampler."
+    )
     parser.add_argument("--data", type=str | None, default=None, help="Default: the recipe's.")
-    parser.add_argument("--size", type=int | None, default=None, help="Default: the recipe's.")
+    parser.add_argument(
+        "--size", type=PositiveInt | None, default=None, help="Default: the recipe's."
+    )
     parser.add_argument("--channels", type=int | None, default=None, help="Default: the recipe's.")
     parser.add_argument(
         "--extractor",
@@ -44,63 +57,90 @@ def parser() -> Parser:
 
 @torch.no_grad()
 def run(arguments: Namespace) -> None:
-    """Writes `report.json`, `report.md`, `distance.png` and a grid for every sampler."""
-    out: Path = arguments.out
-    recipe = recipe_of(arguments.model)
-    name, size, channels = (
-        getattr(arguments, key) if getattr(arguments, key) is not None else recipe.get(key)
-        for key in ("data", "size", "channels")
-    )
-    if name is None:
-        raise ValueError("No recipe lies beside the model, so name its data with --data.")
-    denoiser, prior = load_model(arguments.model, arguments.trust)
-    denoiser.to(arguments.device)
-    samplers = {sampler: _sampler(sampler) for sampler in arguments.samplers}
+    """Writes `report.json`, `report.md`, `distance.png` and a grid for every sampler.
 
-    train = open(name, split="train", size=size, channels=channels)
-    test = open(name, split="test", size=size, channels=channels)
+    The same command goes on after a stop, and further samplers add their rows to those in `out`.
+    """
+    out: Path = arguments.out
+    if not arguments.samplers or not arguments.steps:
+        raise ValueError("Nothing is to be measured; name at least one of --samplers and --steps.")
+    kinds = _samplers(arguments.samplers, arguments.nu)
+    denoiser, prior = load_model(arguments.model, arguments.trust, arguments.device)
+    train, test = (_data(arguments, split) for split in ("train", "test"))
+    _check_shape(prior, train)
     features = (
         extractor(arguments.extractor)
         if arguments.extractor
         else default_extractor(train.name, train.shape)
     )
-    evaluator = Evaluator(train.tensor(), test.tensor(), features, data=str(name))
-
-    out.mkdir(parents=True, exist_ok=True)
-    rows: list[dict[str, Any]] = []
-    sections: list[str] = []
-    for label, sampler_type in samplers.items():
-        for steps in arguments.steps:
-            sampler = sampler_type(denoiser.process, denoiser, steps=steps)
-            noise = generators(arguments.seed, range(arguments.count))
-            start = time.perf_counter()
-            x1 = prior.sample(arguments.count, generator=noise).to(arguments.device)
-            images = sampler(x1, noise, batch_size=arguments.batch_size).cpu().clamp(-1, 1)
-            seconds = time.perf_counter() - start
-            report = evaluator(images)
-            rows.append(_row(label, steps, sampler.nfe, seconds, report))
-            sections.append(f"## {label}, {sampler.nfe} calls\n\n{report.to_markdown()}\n")
-            save_grid(images[:64], out / f"{label}-{steps}.png")
-            frechet = report.values["frechet"]
-            print(f"{label:<24} {sampler.nfe:>4} calls  {frechet}  ({seconds:.1f} s)", flush=True)
-    (out / "report.json").write_text(json.dumps(rows, indent=2))
-    title = f"# {arguments.count} samples of {arguments.model.name}, seed {arguments.seed}\n"
-    (out / "report.md").write_text("\n".join([title, _summary(rows), *sections]))
-    plot_distances(rows, out / "distance.png", floor=rows[0]["floor"])
+    conditions = {
+        "model": model_digest(arguments.model),
+        "count": arguments.count,
+        "seed": arguments.seed,
+        "data": [train.digest(), test.digest()],
+        "extractor": features.sha256,
+    }
+    rows = Rows(out / "report.json", conditions)
+    wanted = [
+        (label, steps)
+        for label in kinds
+        for steps in dict.fromkeys(arguments.steps)
+        if not rows.has(label, steps)
+    ]
+    if wanted:
+        evaluator = Evaluator(train.tensor(), test.tensor(), features, data=train.name)
+    for label, steps in wanted:
+        sampler = kinds[label](denoiser.process, denoiser, steps=steps)
+        noise = generators(arguments.seed, range(arguments.count))
+        start = time.perf_counter()
+        x1 = prior.sample(arguments.count, generator=noise).to(arguments.device)
+        images = sampler(x1, noise, batch_size=arguments.batch_size).cpu().clamp(-1, 1)
+        seconds = time.perf_counter() - start
+        report = evaluator(images)
+        save_grid(images[:64], out / f"{label}-{steps}.png")
+        rows.add(_row(label, steps, sampler.nfe, seconds, report))
+        frechet = report.values["frechet"]
+        print(f"{label:<24} {sampler.nfe:>4} calls  {frechet}  ({seconds:.1f} s)", flush=True)
+    title = f"{arguments.count} samples of {arguments.model.name}, seed {arguments.seed}"
+    _write(list(rows), title, out)
     print(f"wrote {out / 'report.md'}")
 
 
-def _sampler(name: str) -> Any:
-    from .. import samplers
+def _data(arguments: Namespace, split: Literal["train", "test"]) -> Images:
+    """The data that were named, or else those of the recipe."""
+    recipe = recipe_of(arguments.model)
+    name, size, channels = (
+        arguments[key] if arguments[key] is not None else recipe.get(key)
+        for key in ("data", "size", "channels")
+    )
+    if name is None:
+        raise ValueError("No recipe lies beside the model, so name its data with --data.")
+    return open(name, split=split, size=size, channels=channels)
 
-    found = getattr(samplers, name, None)
-    if name in ("Sampler", "NuSampler") or not name.endswith("Sampler") or found is None:
-        known = [
-            n
-            for n in samplers.__all__
-            if n.endswith("Sampler") and n not in ("Sampler", "NuSampler")
-        ]
-        raise ValueError(f"Unknown sampler {name!r}; use one of {', '.join(known)}.")
+
+def _check_shape(prior: Prior, data: Images) -> None:
+    shape = tuple(prior.sample(1, generators(0, range(1))).shape[1:])
+    if shape != data.shape:
+        raise ValueError(
+            f"The model draws images of shape {shape}, but those of {data.name} have the shape "
+            f"{data.shape}; choose the data that it learned with --data, --size and --channels."
+        )
+
+
+def _samplers(names: list[str], nu: float | None) -> dict[str, Callable[..., Sampler]]:
+    """The samplers by the labels that they have in the report."""
+    known = [name for name in samplers.__all__ if name.endswith("Sampler") and name != "Sampler"]
+    found: dict[str, Callable[..., Sampler]] = {}
+    for name in names:
+        if name not in known:
+            raise ValueError(f"Unknown sampler {name!r}; use one of {', '.join(known)}.")
+        kind = getattr(samplers, name)
+        if kind is not samplers.NuSampler:
+            found[name] = kind
+        elif nu is None:
+            raise ValueError("NuSampler needs its share of new noise; give --nu, in [0, 1].")
+        else:
+            found[f"{name}-{nu:g}"] = partial(kind, nu=nu)
     return found
 
 
@@ -118,11 +158,29 @@ def _row(label: str, steps: int, nfe: int, seconds: float, report: Report) -> di
     }
 
 
-def _summary(rows: list[dict[str, Any]]) -> str:
+def _write(rows: list[dict[str, Any]], title: str, out: Path) -> None:
+    """Writes the summary of all rows, their reports and the plot."""
+    reports = [Report.from_dict(row["report"]) for row in rows]
+    sections = [
+        f"## {row['sampler']}, {row['nfe']} calls\n\n{report.to_markdown()}\n"
+        for row, report in zip(rows, reports, strict=True)
+    ]
+    frechet = reports[0].values["frechet"]
+    (out / "report.md").write_text("\n".join([f"# {title}\n", _summary(rows, frechet), *sections]))
+    label = f"Fréchet distance, N = {frechet.n}, {frechet.extractor} {frechet.hash}"
+    plot_distances(rows, out / "distance.png", floor=frechet.floor, label=label)
+
+
+def _summary(rows: list[dict[str, Any]], frechet: Value) -> str:
     lines = ["| sampler | calls | Fréchet distance | floor | seconds |", "|---|---|---|---|---|"]
     lines += [
         f"| {r['sampler']} | {r['nfe']} | {r['distance']:.2f} ± {r['error']:.2f} "
         f"| {r['floor']:.2f} | {r['seconds']:.0f} |"
         for r in rows
+    ]
+    lines += [
+        "",
+        f"N = {frechet.n} samples, and {frechet.floor_n} real test images for the floor, against "
+        f"{frechet.reference_n} training images; extractor {frechet.extractor} {frechet.hash}.",
     ]
     return "\n".join(lines) + "\n"

@@ -1,5 +1,6 @@
 """Finding the model and the recipe that a command is pointed at."""
 
+import hashlib
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +12,7 @@ from ..priors import Prior
 from ..saving import load
 from .train import RECIPE
 
-__all__ = ["load_model", "model_folder", "recipe_of"]
+__all__ = ["load_model", "model_digest", "model_folder", "recipe_of"]
 
 
 def model_folder(path: Path) -> Path:
@@ -36,6 +37,15 @@ def load_model(path: Path, trust: list[str], device: str = "cpu") -> tuple[BaseD
             "fit one with sd.GaussianPrior.fit and save the model again."
         )
     return denoiser, prior
+
+
+def model_digest(path: Path) -> str:
+    """The SHA-256 of all files of a model, in hexadecimal."""
+    content = hashlib.sha256()
+    for file in sorted(model_folder(path).iterdir()):
+        content.update(f"{file.name} {file.stat().st_size} ".encode())
+        content.update(file.read_bytes())
+    return content.hexdigest()
 
 
 def _check_device(name: str) -> None:

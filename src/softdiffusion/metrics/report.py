@@ -78,6 +78,14 @@ class Report:
         plain["shape"] = list(self.shape)
         return plain
 
+    @classmethod
+    def from_dict(cls, plain: dict[str, Any]) -> "Report":
+        """The report that `to_dict` wrote, without its `memorisation`."""
+        values = {name: Value(**value) for name, value in plain["values"].items()}
+        channels, height, width = plain["shape"]
+        changed = {"values": values, "shape": (channels, height, width), "memorisation": {}}
+        return cls(**plain | changed)
+
     def to_json(self) -> str:
         """`to_dict` as JSON text."""
         return json.dumps(self.to_dict(), indent=2, ensure_ascii=False) + "\n"

@@ -106,7 +106,10 @@ def plot_losses(records: Sequence[Mapping[str, Any]], path: str | Path) -> None:
 
 
 def plot_distances(
-    rows: Sequence[Mapping[str, Any]], path: str | Path, floor: float | None = None
+    rows: Sequence[Mapping[str, Any]],
+    path: str | Path,
+    floor: float | None = None,
+    label: str = "distance to real images",
 ) -> None:
     """Plots the distance to real images against the cost of an image, one line a sampler.
 
@@ -115,6 +118,7 @@ def plot_distances(
             `distance` (> 0).
         path: The PNG; folders that are missing are made.
         floor: The distance that real images have themselves, > 0, drawn as a dashed line.
+        label: What is measured, on how many images and with which extractor.
 
     Raises:
         ValueError: If there is no row.
@@ -135,7 +139,7 @@ def plot_distances(
         if floor is not None:
             ax.axhline(floor, color=_INK, linestyle="--", linewidth=1, label="real images")
         ax.set(xscale="log", yscale="log")
-        ax.set(xlabel="network calls an image", ylabel="distance to real images")
+        ax.set(xlabel="network calls an image", ylabel=label)
         _label_plainly(ax.xaxis)
         _label_plainly(ax.yaxis)
         ax.set_xticks(sorted({row["nfe"] for row in rows}))
