@@ -31,13 +31,28 @@ evaluations:
   - {sampler: HeunSampler, calls: [4], start: mixture}
 arms:
   l2: {objective: {class_path: softdiffusion.CleanRegression}}
-  soft: {objective: {class_path: softdiffusion.SoftScoreMatching}}
+  soft:
+    objective: {class_path: softdiffusion.SoftScoreMatching}
+    backbone: {class_path: own.Network, init_args: {channels: 1}}
+trust: [own]
+"""
+OWN = """
+import torch
+
+class Network(torch.nn.Conv2d):
+    def __init__(self, channels: int) -> None:
+        super().__init__(channels, channels, 3, padding=1)
+        self.channels = channels
+
+    def forward(self, x, t):
+        return super().forward(x)
 """
 
 
 def test_a_study_goes_on_and_reports(tmp_path):
     (tmp_path / "base.yaml").write_text(RECIPE)
     study = tmp_path / "study.yaml"
+    (tmp_path / "own.py").write_text(OWN)
     study.write_text(STUDY)
     run = ["study", "run", str(study), "--runs", str(tmp_path / "runs")]
     main([*run, "--arms", "[l2]"])

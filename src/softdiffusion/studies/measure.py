@@ -57,7 +57,7 @@ def measure(study: Study, arm: Arm, seed: int, runs: Path) -> None:
     ]
     if not wanted:
         return
-    denoiser, prior = load(study.run_folder(runs, arm, seed) / "final")
+    denoiser, prior = load(study.run_folder(runs, arm, seed) / "final", trust=list(study.trust))
     train, test = (
         open(arm.recipe["data"], split=split, size=arm.recipe.get("size"))
         for split in ("train", "test")

@@ -80,16 +80,24 @@ def _train_and_measure(
         recipe = run / "arm.yaml"
         recipe.write_text(yaml.safe_dump(dict(arm.recipe), sort_keys=False))
         train = ["train", "--config", str(recipe), "--seed", str(seed), "--out", str(run)]
-        _command([*train, "--progress", "false"], threads, run)
+        _command([*train, "--progress", "false"], study, threads, run)
     losses = study.folder / "losses"
     losses.mkdir(parents=True, exist_ok=True)
     shutil.copyfile(run / "stats.jsonl", losses / f"{arm.name}-{seed}.jsonl")
-    _command(measure(arm, seed), threads, run)
+    _command(measure(arm, seed), study, threads, run)
 
 
-def _command(arguments: Sequence[str], threads: int, run: Path) -> None:
+def _command(arguments: Sequence[str], study: Study, threads: int, run: Path) -> None:
     """Runs `softdiffusion` on so many cores; what it prints goes to `log.txt`."""
-    environment = os.environ | {"OMP_NUM_THREADS": str(threads), "MKL_NUM_THREADS": str(threads)}
+    modules = [
+        str(study.path.parent.resolve()),
+        *os.environ.get("PYTHONPATH", "").split(os.pathsep),
+    ]
+    environment = os.environ | {
+        "OMP_NUM_THREADS": str(threads),
+        "MKL_NUM_THREADS": str(threads),
+        "PYTHONPATH": os.pathsep.join(filter(None, modules)),
+    }
     with (run / "log.txt").open("a") as log:
         command = [sys.executable, "-m", "softdiffusion.cli.main", *arguments]
         code = subprocess.run(command, env=environment, stdout=log, stderr=log).returncode

@@ -90,20 +90,25 @@ class Study:
     ```
 
     An arm's keys are those of the recipe; `seeds`, `images` and `evaluations` replace the
-    study's. A scale replaces `images`, `seeds`, `samples` or `evaluations` for all arms.
+    study's. A scale replaces `images`, `seeds`, `samples` or `evaluations` for all arms. `trust`
+    may list modules of one's own that arms name; they are found beside the file, too.
 
     Attributes:
+        path: Its file.
         folder: Where rows, pictures and the report go: beside the study's file, or for a scale in
             a folder of its name there.
         title: One line.
         arms: The arms by name.
         samples: The number of samples that are drawn to measure a model.
+        trust: Modules outside softdiffusion that its models may be loaded with.
     """
 
+    path: Path
     folder: Path
     title: str
     arms: Mapping[str, Arm]
     samples: int
+    trust: tuple[str, ...] = ()
 
     @classmethod
     def read(cls, path: Path, scale: str | None = None) -> "Study":
@@ -119,6 +124,7 @@ class Study:
         """
         content = _mapping(path)
         scales = content.pop("scales", {})
+        trust = tuple(content.pop("trust", ()))
         if scale is not None:
             if scale not in scales:
                 raise ValueError(
@@ -129,8 +135,8 @@ class Study:
         if content.keys() != fields:
             wrong = ", ".join(sorted(content.keys() ^ fields))
             raise ValueError(
-                f"A study has the keys {', '.join(sorted(fields))} and may have scales, but "
-                f"{path} differs in {wrong}."
+                f"A study has the keys {', '.join(sorted(fields))}, and may have scales and trust, "
+                f"but {path} differs in {wrong}."
             )
         base = _mapping(path.parent / content["recipe"])
         scaled = scales[scale] if scale else {}
@@ -139,7 +145,7 @@ class Study:
             for name, changes in content["arms"].items()
         }
         folder = path.parent / scale if scale else path.parent
-        return cls(folder, content["title"], arms, content["samples"])
+        return cls(path, folder, content["title"], arms, content["samples"], trust)
 
     def chosen(self, names: Sequence[str]) -> list[Arm]:
         """The arms with these names, or all if there are no names.
