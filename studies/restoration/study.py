@@ -148,6 +148,18 @@ def measured(bench: Bench, task: Task, y: Tensor, images: Tensor) -> dict[str, f
     return row
 
 
+def spread(samples: Tensor, originals: Tensor) -> float | None:
+    """The samples' standard deviation over the error that it should explain, 1 if it does.
+
+    If the original is one more draw of the same distribution, the mean of S samples misses it by
+    the variance times 1 + 1/S.
+    """
+    if len(samples) < 2:
+        return None
+    error = (samples.mean(dim=0) - originals).square().mean()
+    return float((samples.var(dim=0).mean() * (1 + 1 / len(samples)) / error).sqrt())
+
+
 @torch.no_grad()
 def study(bench: Bench, out: Path, cache: Path) -> None:
     path = out / "rows.jsonl"
@@ -175,6 +187,7 @@ def study(bench: Bench, out: Path, cache: Path) -> None:
             seconds = time.perf_counter() - begun
             images = images.clamp(-1, 1)
             row = head | measured(bench, task, y, images) | {"seconds": round(seconds, 1)}
+            row["spread"] = spread(samples, bench.originals) if samples.ndim == 5 else None
             torch.save(images[:SHOWN], picture)
             with path.open("a") as file:
                 file.write(json.dumps(row) + "\n")
@@ -211,15 +224,16 @@ def table(bench: Bench, out: Path) -> None:
             "",
             f"![{task.name}]({_slug(task.name)}.png)",
             "",
-            "| method | calls | PSNR, dB | SSIM | features | Fréchet distance | residual | s |",
-            "|---|---|---|---|---|---|---|---|",
+            "| method | calls | PSNR, dB | SSIM | features | Fréchet | residual | spread | s |",
+            "|---|---|---|---|---|---|---|---|---|",
         ]
         for name in methods(task):
             row = newest[task.name, name]
+            explained = "" if row["spread"] is None else f"{row['spread']:.2f}"
             lines.append(
                 f"| {name} | {row['calls']} | {_value(row, 'psnr')} | {_value(row, 'ssim', 3)} "
                 f"| {_value(row, 'features')} | {_value(row, 'frechet')} "
-                f"| {row['residual']:.3f} | {row['seconds']:.0f} |"
+                f"| {row['residual']:.3f} | {explained} | {row['seconds']:.0f} |"
             )
     readme = out / "README.md"
     text = readme.read_text() if readme.exists() else "# Restoration\n\n## Results\n"

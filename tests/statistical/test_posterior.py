@@ -106,8 +106,11 @@ def distance(found: tuple[Tensor, Tensor], name: str) -> float:
     return float((off.sum() / std.square().sum()).sqrt())
 
 
-@pytest.mark.parametrize("kind", [sd.DeterministicSampler, sd.BridgeSampler])
-@pytest.mark.parametrize("name", OPERATORS)
+CASES = [(kind, name) for name in OPERATORS for kind in (sd.DeterministicSampler, sd.BridgeSampler)]
+CASES += [(sd.MomentumSampler, "mask"), (sd.AncestralSampler, "mask")]
+
+
+@pytest.mark.parametrize(("kind", "name"), CASES)
 def test_samplers_approach_the_posterior_as_steps_are_added(kind, name):
     """Of first order: four times the steps leave a quarter of the error, up to the next order."""
     few, many = (
@@ -116,6 +119,14 @@ def test_samplers_approach_the_posterior_as_steps_are_added(kind, name):
     )
     assert few < 0.3
     assert many < few / 3
+
+
+def test_naive_does_not():
+    few, many = (
+        distance(sampled(sd.NaiveSampler(PROCESS, denoiser("mask"), steps=steps), "mask"), "mask")
+        for steps in (20, 80)
+    )
+    assert few > many > 0.25
 
 
 @pytest.mark.parametrize("name", OPERATORS)
