@@ -167,7 +167,7 @@ def _write(rows: list[dict[str, Any]], title: str, out: Path) -> None:
     ]
     frechet = reports[0].values["frechet"]
     (out / "report.md").write_text("\n".join([f"# {title}\n", _summary(rows, frechet), *sections]))
-    label = f"Fréchet distance, N = {frechet.n}, {frechet.extractor} {frechet.hash}"
+    label = f"Fréchet distance, N = {frechet.n}\n{frechet.extractor} {frechet.hash}"
     plot_distances(rows, out / "distance.png", floor=frechet.floor, label=label)
 
 

@@ -15,6 +15,7 @@ __all__ = ["parser", "run"]
 def parser() -> Parser:
     """The arguments of `softdiffusion info`."""
     parser = Parser()
+    parser.add_argument("--config", action="config", help="These arguments in YAML.")
     parser.add_argument("--model", type=Path, required=True, help="A run's folder, or a model's.")
     parser.add_argument("--trust", nargs="+", type=str, default=[])
     return parser

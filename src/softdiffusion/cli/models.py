@@ -7,9 +7,11 @@ from typing import Any
 import torch
 import yaml
 
+from ..data import open
 from ..denoisers import BaseDenoiser
-from ..priors import Prior
+from ..priors import DataPrior, Prior
 from ..saving import load
+from .recipe import Recipe
 from .train import RECIPE
 
 __all__ = ["load_model", "model_digest", "model_folder", "recipe_of"]
@@ -23,6 +25,8 @@ def model_folder(path: Path) -> Path:
 def load_model(path: Path, trust: list[str], device: str = "cpu") -> tuple[BaseDenoiser, Prior]:
     """Loads a model folder, or the `final` model of a run's folder.
 
+    A run with `--prior data` draws its start from the training images, which its recipe names.
+
     Raises:
         FileNotFoundError: If there is none.
         ValueError: If the model was saved without a start for the samplers, or the device is
@@ -31,6 +35,11 @@ def load_model(path: Path, trust: list[str], device: str = "cpu") -> tuple[BaseD
     _check_device(device)
     folder = model_folder(path)
     denoiser, prior = load(folder, device, trust)
+    recipe = recipe_of(path)
+    if prior is None and recipe.get("prior") == "data":
+        data = open(recipe["data"], size=recipe["size"], channels=recipe["channels"])
+        prior = DataPrior(denoiser.process, Recipe.measured(data))
+        print(f"the start is drawn from the training images, {recipe['data']}")
     if prior is None:
         raise ValueError(
             f"The model {folder} was saved without a prior, so there is no start to sample from; "
@@ -59,9 +68,16 @@ def _check_device(name: str) -> None:
 
 
 def recipe_of(path: Path) -> dict[str, Any]:
-    """The recipe that lies beside a model; empty if there is none."""
-    for folder in (path, path.parent):
-        if (folder / RECIPE).is_file():
-            content = yaml.safe_load((folder / RECIPE).read_text())
+    """The recipe that lies beside a model; empty if there is none.
+
+    Raises:
+        ValueError: If it is damaged.
+    """
+    for file in (path / RECIPE, path.parent / RECIPE):
+        if file.is_file():
+            try:
+                content = yaml.safe_load(file.read_text())
+            except yaml.YAMLError as error:
+                raise ValueError(f"{file} is damaged ({error}); restore it from a copy.") from None
             return content if isinstance(content, dict) else {}
     return {}

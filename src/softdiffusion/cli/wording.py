@@ -35,7 +35,7 @@ _REWORDED = (
     (r"(?:Problem with given class_path '\S+': )?Option '(\w+)' is", r"the argument \1 is"),
     (r"(--[\w.]+): (?:Problem with given class_path '\S+': )?--", r"\1."),
     (r"Problem with given class_path '\S+': ", ""),
-    (r"Expected a dot import path string: (\S+)", r"no class \1"),
+    (r"(?:Expected a dot import path string|Unexpected import path format): (\S+)", r"no class \1"),
     (r"Expected a path but (\S+) either not accessible or invalid", r"no file \1"),
     (r"Import path (\S+) does not correspond to a subclass of (\w+)", r"\1 is not a \2"),
     (r'in "<\w+ string>", ', "in "),

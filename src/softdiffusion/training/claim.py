@@ -69,9 +69,9 @@ def _compare(path: Path, config: dict[str, Any]) -> None:
     others = [name for name, value in config.items() if known.get(name) != _plain(value)]
     if others:
         raise ValueError(
-            f"The folder {path.parent} holds a training with another configuration: "
-            f"{', '.join(others)} differ (see {path.name} in it); choose another folder, or give "
-            "the same arguments to go on."
+            f"The folder {path.parent} holds a training with another configuration of "
+            f"{' and '.join(others)} (see {path.name} in it); choose another folder, or give the "
+            "same arguments to go on."
         )
 
 

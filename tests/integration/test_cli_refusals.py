@@ -1,0 +1,90 @@
+"""A wrong command says in one sentence which value is wrong and what to do about it."""
+
+import re
+
+import pytest
+
+from tests.command import RECIPES, TINY, contents
+
+SCHEDULE = f"schedule --config {RECIPES / 'digits.yaml'} --out OUT"
+#: Commands that name a wrong value, and what must be said about it.
+WRONG = {
+    # Ranges
+    f"{SCHEDULE} --schedule.max_severity -1": "from 0 to -1",
+    f"{SCHEDULE} --schedule.sigma [0.2,0.02]": "from 0.2 to 0.02; give the clean end first",
+    f"{SCHEDULE} --schedule.sigma_saturation 2": r"in \(0, 1\], but is 2",
+    f"{SCHEDULE} --levels 1": "at least 2 levels, both ends counted, not 1",
+    f"{SCHEDULE} --levels 1000": "among 256 candidates; raise candidates to 1000",
+    f"{SCHEDULE} --epsilon 1e-4": "epsilon = 0.0001; the smallest cap .* Raise epsilon",
+    f"{SCHEDULE} --corruption Scaling": r"severity of Scaling .* in \[0, 1\]",
+    f"{SCHEDULE} --size 9": "8 x 8 can't be averaged to 9 x 9; give a size",
+    f"{SCHEDULE} --size 0": "--size must be a whole number > 0 or null, but is 0; see",
+    f"{SCHEDULE} --channels 2": "1 or 3 channels, not 2",
+    f"{TINY} --out OUT --batch_size 0": "batch_size must be at least 1, but is 0",
+    f"{TINY} --out OUT --learning_rate -1": "learning_rate must be finite and > 0, but is -1",
+    f"{TINY} --out OUT --ema 1": r"ema, a decay, must be in \[0, 1\), but is 1",
+    f"{TINY} --out OUT --images 0": "--images must be a whole number > 0, but is 0; see",
+    f"{TINY} --out OUT --seed -1": "--seed must be a whole number >= 0, but is -1; see",
+    f"{TINY} --out OUT --backbone.width 0": "multiple of 8 and .* has width 0",
+    f"{TINY} --out OUT --objective.steps 0": "steps must be at least 1, but is 0",
+    f"{TINY} --out OUT --prior mixture --prior_components 5000": "at least .* images, but there",
+    "corrupt --out OUT --columns 0": "--columns must be a whole number > 0, but is 0; see",
+    "sample --model RUN --out OUT --count 0": "--count must be a whole number > 0, but is 0; see",
+    "sample --model RUN --out OUT --batch_size 0": "--batch_size must .* > 0, but is 0; see",
+    "sample --model RUN --out OUT --sampler.steps 0": "steps must be at least 1, but is 0",
+    "sample --model RUN --out OUT --sampler NuSampler --sampler.nu 2": r"in \[0, 1\], but is 2",
+    "evaluate --model RUN --out OUT --count 0": "--count must be a whole number > 0, but is 0; see",
+    "evaluate --model RUN --out OUT --count 3": "at least 8 .* but there are 3",
+    "evaluate --model RUN --out OUT --steps [4,0]": "--steps must be a whole number > 0, but is 0",
+    "evaluate --model RUN --out OUT --steps []": "name at least one of --samplers and --steps",
+    # Not a number
+    f"{SCHEDULE} --epsilon nan": "--epsilon must be a number or null, but is nan; see",
+    f"{SCHEDULE} --schedule.max_severity nan": "--schedule.max_severity must be a number, but is",
+    f"{SCHEDULE} --schedule.max_severity .nan": "from 0 to nan",
+    f"{TINY} --out OUT --learning_rate nan": "--learning_rate must be a number, but is nan; see",
+    f"{TINY} --out OUT --clip .nan": "clip must be finite and > 0, but is nan",
+    f"{TINY} --out OUT --objective.soft_share nan": "--objective.soft_share must be a number, but",
+    "sample --model RUN --out OUT --sampler.clip [nan,1]": "--sampler.clip must be a number or",
+    # Names
+    f"{TINY} --out OUT --nonsense 1": "unrecognized arguments: --nonsense 1; see softdiffusion tr",
+    f"{TINY} --out OUT --backbone.widht 7": "--backbone: the argument widht is not accepted; see",
+    f"{TINY} --out OUT --corruption Nonsense": "--corruption: no class Nonsense; see",
+    f"{TINY} --out OUT --corruption sd.Nonsense": "--corruption: no class sd.Nonsense; see",
+    f"{TINY} --out OUT --corruption softdiffusion.SmallUNet": "is not a Corruption; see",
+    f"{TINY} --out OUT --precision fp8": "must be one of 'no', 'bf16', 'fp16', but is fp8; see",
+    f"{TINY} --out OUT --dry_run maybe": "--dry_run must be true or false, but is maybe; see",
+    f"{TINY} --out OUT --data nothing": "Unknown data 'nothing'; use digits, fashion-mnist,",
+    "sample --model RUN --out OUT --sampler.stpes 3": "--sampler: the argument stpes is not acc",
+    "sample --model RUN --out OUT --sampler NuSampler": "--sampler: .* required: nu; see",
+    "sample --model RUN --out OUT --device gpu": "device 'gpu' can't be used .*; use cpu",
+    "sample --model RUN --out OUT --device meta": "device 'meta' can't be used .*; use cpu",
+    "evaluate --model RUN --out OUT --samplers [Foo]": "Unknown sampler 'Foo'; use one of",
+    "evaluate --model RUN --out OUT --samplers [NuSampler]": "give --nu, in",
+    "evaluate --model RUN --out OUT --extractor foo": "Unknown extractor 'foo'; use digits-8",
+    "nonsense": "invalid choice: 'nonsense' .*'corrupt', 'schedule', 'train'.*; see softdiffusion",
+    "train": "required: --out; see softdiffusion",
+    "info": "required: --model; see softdiffusion",
+    # Places
+    f"{TINY} --out OUT --data folder:OUT/none": "There is no folder .*none; check the path",
+    f"{TINY} --out OUT --data fashion-mnist:OUT": "is not in .*; install .* or name the folder",
+    f"{TINY} --out OUT --config OUT/none.yaml": "--config: File does not exist: .*none.yaml",
+    f"{TINY} --out OUT --schedule OUT/none.yaml": "--schedule: no file .*none.yaml and no class",
+    f"{TINY} --out RUN/recipe.yaml": "--out is a folder, but .*recipe.yaml is a file; choose",
+    "sample --model RUN --out RUN/recipe.yaml/x": "--out is a folder, but .*recipe.yaml is a fi",
+    "sample --model OUT/none --out OUT": "none is not a saved model, .*; check the path",
+    "info --model OUT": "is not a saved model, it has no config.json; check the path",
+    "evaluate --model OUT/none --out OUT": "none is not a saved model",
+    # A model and data that do not belong together
+    "evaluate --model RUN --out OUT --size 4": r"\(1, 8, 8\), but .* \(1, 4, 4\); choose the data",
+    "evaluate --model RUN --out OUT --channels 3": r"\(1, 8, 8\), but .* \(3, 8, 8\)",
+    "evaluate --model RUN --out OUT --extractor fashion-mnist-28": r"takes .* \(1, 28, 28\)",
+}
+
+
+@pytest.mark.parametrize("command", WRONG)
+def test_a_wrong_value_is_named_and_nothing_is_written(command, trained, tmp_path, refused):
+    before = contents(trained)
+    line = refused(command.replace("RUN", str(trained)).replace("OUT", str(tmp_path)))
+    assert re.search(WRONG[command], line), line
+    assert not contents(tmp_path)
+    assert contents(trained) == before
