@@ -100,7 +100,8 @@ def blurring(
         sampler=default_sampler(AncestralSampler, process, steps=steps, final="sigma_min"),
         source="Hoogeboom and Salimans 2023, arXiv 2209.05557",
         notes="The network predicts the residual; in the paper it predicts the noise, with the "
-        "same loss.",
+        "same loss. In single precision, frequencies at the floor count as suppressed in images of "
+        "more than about 8,000 numbers, and the sampler draws their noise anew at every step.",
     )
 
 

@@ -30,8 +30,8 @@ def ve(sigma_min: float = 0.02, sigma_max: float = 100.0, steps: int = 1000) -> 
     predicts the noise, and the sampler is the reverse-diffusion predictor, whose grid of 1000
     levels includes both ends.
 
-    Source: Song et al. 2021, Score-based generative modeling through SDEs, Sections 3.4 and C,
-    and Appendix F.
+    Source: Song et al. 2021, Score-based generative modeling through SDEs, Section 3.4 and
+    Appendices C and E.
 
     Arguments:
         sigma_min: The noise at t = 0.

@@ -118,7 +118,7 @@ def test_ve_has_the_papers_levels():
 
 
 def test_ves_sampler_is_the_reverse_diffusion_predictor():
-    """Song et al. 2021, Appendix F, with the score of a network that predicts the noise."""
+    """Song et al. 2021, Appendix E, with the score of a network that predicts the noise."""
     steps = 12
     sigma = 0.02 * 5000 ** (torch.arange(steps, dtype=torch.float64) / (steps - 1))
     generator = torch.Generator().manual_seed(2)
