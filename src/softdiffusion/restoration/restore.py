@@ -50,7 +50,8 @@ def restore(
     they draw is not what the corruption has taken. Their images may be as good.
 
     Images :math:`y = A x_0 + \sigma_y n` of another operator are restored by the whole way from
-    :math:`x_1`, with a denoiser that knows y (`PosteriorDenoiser`). There every sampler will do.
+    :math:`x_1`, with a denoiser that knows y (`PosteriorDenoiser`). There every sampler
+    but naive will do.
 
     Arguments:
         denoiser: The model.
@@ -63,9 +64,11 @@ def restore(
         sampler: Makes the sampler from process and denoiser, such as
             `partial(sd.BridgeSampler, steps=50)`. Its times are scaled to the time of the images,
             so the number of steps stays. The default is `AncestralSampler` with 100 steps from a
-            level, and `MultistepSampler` with 30 for an operator.
+            level (it needs a corruption that is diagonal in a transform, or a matrix), and
+            `MultistepSampler` with 30 for an operator.
         samples: The number S >= 1 of samples an image.
-        dps_step: Uses `DPSDenoiser` with this step in the place of `PosteriorDenoiser`.
+        dps_step: For an operator: `DPSDenoiser` with this step in the place of
+            `PosteriorDenoiser`.
         generator: One generator for all, or one an image, which then has the same samples whatever
             else is restored with it, up to rounding.
         batch_size: The number of samples drawn at a time, >= 1; None draws all images of equal
@@ -73,9 +76,9 @@ def restore(
         progress: Whether a progress bar is shown, over the batches.
 
     Raises:
-        ValueError: If severity and operator are both given, data are needed and absent, severity
-            or noise are outside of the schedule's range, an argument is out of range, or there is
-            not one generator an image.
+        ValueError: If severity and operator are both given, or `dps_step` without an operator,
+            data are needed and absent, severity or noise are outside of the schedule's range, an
+            argument is out of range, or there is not one generator an image.
     """
     check_finite("The images", y)
     if samples < 1 or (batch_size is not None and batch_size < 1):
@@ -86,6 +89,8 @@ def restore(
         raise ValueError(
             f"The severity {severity} belongs to the model's corruption; give it or an operator."
         )
+    if operator is None and dps_step is not None:
+        raise ValueError("DPS is for measurements by an operator; give one, or leave out dps_step.")
     process = denoiser.process
     estimate = known = None
     if operator is not None:

@@ -140,6 +140,8 @@ def test_what_can_not_be_restored_is_refused():
         sd.restore(model, LINES, operator=every_third())
     with pytest.raises(ValueError, match="severity 1.0 belongs to the model's corruption; give it"):
         sd.restore(model, y, severity=1.0, operator=every_third())
+    with pytest.raises(ValueError, match="DPS is for measurements by an operator"):
+        sd.restore(model, y, severity=1.0, dps_step=1.0)
     with pytest.raises(ValueError, match="must be at least 1, but are 0 and None"):
         sd.restore(model, y, severity=1.0, samples=0)
     with pytest.raises(ValueError, match="3 images need 3 generators, but 2 were given"):
