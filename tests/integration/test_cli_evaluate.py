@@ -1,0 +1,137 @@
+"""Every row of an evaluation is kept, carries its floor, N and hash, and is measured once."""
+
+import json
+import os
+import re
+import shutil
+import signal
+import subprocess
+import sys
+import time
+
+import pytest
+from PIL import Image
+
+from softdiffusion.cli.main import main
+from softdiffusion.metrics import Report, Value
+
+#: A value with its error, its floor, N on both sides, the extractor and its hash.
+COMPLETE = (
+    r"frechet [\d.]+ ± [\d.]+ \(floor [\d.]+ ± [\d.]+; N = 16 against 1497; digits-8 [0-9a-f]{12}\)"
+)
+
+
+def evaluate(model, out, arguments: str = "") -> None:
+    command = f"evaluate --model {model} --out {out} --count 16"
+    main([*command.split(), *arguments.split()])
+
+
+def rows(out) -> dict[tuple[str, int], dict]:
+    content = json.loads((out / "report.json").read_text())
+    return {(row["sampler"], row["steps"]): row for row in content}
+
+
+@pytest.fixture(scope="module")
+def report(trained, tmp_path_factory):
+    """An evaluation that no test may change."""
+    out = tmp_path_factory.mktemp("report")
+    evaluate(trained, out, "--samplers [NaiveSampler,MultistepSampler] --steps [2,3]")
+    return out
+
+
+def test_an_evaluation_writes_rows_a_page_a_plot_and_grids(report):
+    assert list(rows(report)) == [
+        (name, steps) for name in ("NaiveSampler", "MultistepSampler") for steps in (2, 3)
+    ]
+    names = {path.name for path in report.iterdir()}
+    grids = {f"{name}-{steps}.png" for name, steps in rows(report)}
+    assert names == grids | {"report.json", "report.md", "distance.png"}
+    with Image.open(report / "distance.png") as plot:
+        assert plot.size == (1024, 640)
+
+
+def test_no_value_is_without_its_floor_its_number_and_its_hash(report, trained, tmp_path, capsys):
+    shutil.copytree(report, tmp_path, dirs_exist_ok=True)
+    capsys.readouterr()
+    evaluate(trained, tmp_path, "--samplers [NuSampler] --nu 0.5 --steps [2]")
+    measured, wrote = capsys.readouterr().out.splitlines()
+    assert re.fullmatch(rf"NuSampler-0.5 +2 calls  {COMPLETE}  \([\d.]+ s\)", measured)
+    assert wrote == f"wrote {tmp_path / 'report.md'}"
+    for row in rows(tmp_path).values():
+        read = Report.from_dict(row["report"])
+        assert re.fullmatch(COMPLETE, str(read.values["frechet"]))
+        assert row["distance"] == read.values["frechet"].value
+        assert row["floor"] == read.values["frechet"].floor
+        assert all(isinstance(value, Value) and value.n == 16 for value in read.values.values())
+        assert read.to_dict() == row["report"]
+    page = (tmp_path / "report.md").read_text()
+    summary, *sections = page.split("## ")
+    assert len(sections) == 5
+    hash_ = next(iter(rows(tmp_path).values()))["report"]["extractor_sha256"][:12]
+    for part in page.split("## "):
+        assert hash_ in part and "floor" in part and "16" in part
+    assert "N = 16 samples, and 16 real test images for the floor, against 1497 tr" in summary
+
+
+def test_known_rows_are_not_measured_again(report, trained, tmp_path, capsys):
+    shutil.copytree(report, tmp_path, dirs_exist_ok=True)
+    before = rows(tmp_path)
+    (tmp_path / "report.md").unlink()
+    evaluate(trained, tmp_path, "--samplers [MultistepSampler] --steps [3,4]")
+    told = capsys.readouterr().out
+    assert told.count("MultistepSampler") == 1 and " 4 calls" in told
+    after = rows(tmp_path)
+    assert all(after[key] == row for key, row in before.items())
+    assert list(after) == [*before, ("MultistepSampler", 4)]
+    assert (tmp_path / "report.md").read_text().count("## ") == 5
+
+
+@pytest.mark.parametrize("change", ["--count 17", "--seed 1", "model", "--data folder:PICTURES"])
+def test_rows_of_other_conditions_are_measured_anew(change, report, trained, pictures, tmp_path):
+    out, model = tmp_path / "report", tmp_path / "run"
+    shutil.copytree(report, out)
+    shutil.copytree(trained, model)
+    arguments = "--samplers [NaiveSampler] --steps [2] "
+    if change == "model":
+        weights = model / "final" / "ema.safetensors"
+        content = bytearray(weights.read_bytes())
+        content[-1] ^= 1  # the last bit of one weight
+        weights.write_bytes(content)
+    else:
+        arguments += change.replace("PICTURES", str(digits_split(pictures, tmp_path)))
+        arguments += " --extractor digits-8"
+    evaluate(model, out, arguments)
+    assert list(rows(out)) == [("NaiveSampler", 2)]
+    assert rows(out)["NaiveSampler", 2] != rows(report)["NaiveSampler", 2]
+
+
+def digits_split(pictures, tmp_path):
+    """The pictures with as many for the test as an evaluation needs at least."""
+    for index, file in enumerate(sorted(pictures.iterdir())):
+        folder = tmp_path / "pictures" / ("test" if index % 2 else "train")
+        folder.mkdir(parents=True, exist_ok=True)
+        shutil.copy(file, folder)
+    return tmp_path / "pictures"
+
+
+def test_a_stop_loses_at_most_one_row(report, trained, tmp_path):
+    """Killed after some rows, the same command measures the others, bit for bit as without."""
+    arguments = "--samplers [NaiveSampler,MultistepSampler] --steps [2,3]"
+    code = "import sys; from softdiffusion.cli.main import main; main(sys.argv[1:])"
+    command = f"evaluate --model {trained} --out {tmp_path} --count 16 {arguments}"
+    # One thread, as in these tests: how sums are rounded depends on the number of threads.
+    one_thread = {**os.environ, "OMP_NUM_THREADS": "1"}
+    killed = subprocess.Popen([sys.executable, "-c", code, *command.split()], env=one_thread)
+    while not (tmp_path / "report.json").exists():
+        assert killed.poll() is None
+        time.sleep(0.005)
+    killed.send_signal(signal.SIGKILL)
+    killed.wait()
+    kept = rows(tmp_path)
+    assert kept  # the file is whole at every moment
+    evaluate(trained, tmp_path, arguments)
+    after = rows(tmp_path)
+    assert all(after[key] == row for key, row in kept.items())
+    whole = rows(report)
+    assert after.keys() == whole.keys()
+    assert all(after[key]["report"] == row["report"] for key, row in whole.items())
