@@ -146,6 +146,7 @@ def test_bad_input_ends_in_one_sentence(folder, tmp_path, capsys):
     assert "no images in" in message(f"--input {tmp_path} --severity 1")
     assert "at least 1, but are 0" in message(f"{blurred} --severity 1 --samples 0")
     assert "not a saved model" in message(f"{blurred} --severity 1 --model {tmp_path}")
+    assert "device 'abacus' can't be used" in message(f"{blurred} --severity 1 --device abacus")
     assert "no original called" in message(f"{blurred} --severity 1 --originals {tmp_path}/x")
 
 

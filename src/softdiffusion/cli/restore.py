@@ -19,8 +19,7 @@ from ..process import SoftDiffusion
 from ..random import generators
 from ..restoration import Restoration, one_step, pseudo_inverse, restore, wiener
 from ..samplers import Sampler
-from ..saving import load
-from .models import model_folder, recipe_of
+from .models import load_model, recipe_of
 from .originals import compare
 from .parser import Parser
 from .recipe import Recipe
@@ -96,18 +95,16 @@ def parser() -> Parser:
 @torch.no_grad()
 def run(arguments: Namespace) -> None:
     """Writes the restored images with mean and standard deviation, baselines and a report."""
-    denoiser, prior = load(model_folder(arguments.model), trust=arguments.trust)
+    denoiser, prior = load_model(arguments.model, arguments.trust, arguments.device)
     built = parser().instantiate(arguments)
     operator = _operator(built.operator, arguments.operator_severity)
-    shape = None if prior is None else _shape(prior.sample(1))
-    y, names = read_images(arguments.input, shape)
+    y, names = read_images(arguments.input, _shape(prior.sample(1)))
     originals = None if arguments.originals is None else _named(arguments.originals, y, names)
     data = _data(arguments, needed=operator is not None or arguments.severity is None)
     way = "another operator" if operator else f"severity {arguments.severity or 'to be estimated'}"
     print(f"{len(y)} images, {arguments.samples} samples each, {way}, to {arguments.out}")
     if arguments.dry_run:
         return
-    denoiser.to(arguments.device)
     y = y.to(arguments.device)
     settings: dict[str, Any] = {
         "severity": arguments.severity,
