@@ -6,8 +6,6 @@ import shutil
 from pathlib import Path
 
 import pytest
-import safetensors.torch
-import torch
 
 import softdiffusion as sd
 from softdiffusion.cli.main import main
@@ -133,23 +131,6 @@ def test_another_training_leaves_the_files_of_the_first(run, pictures, refused):
         line = refused(f"{TINY} --out {run} {change}")
         assert re.search(f"another configuration of .*{part} .* choose another folder", line), line
         assert contents(run) == before
-
-
-def test_other_labels_are_other_data(tmp_path):
-    images = sd.data.load("digits")[:32]
-    process = sd.SoftDiffusion(sd.GaussianBlur(), sd.schedules.linear((0.0, 1.0), (0.1, 0.2)))
-    for labels in (torch.zeros(32, dtype=torch.int64), torch.arange(32) % 2):
-        torch.manual_seed(0)
-        denoiser = sd.Denoiser(sd.SmallUNet(1, 8, (1,), attention=False, classes=2), process)
-        data = sd.data.ArrayImages("digits", images, labels)
-        arguments = (data, denoiser, sd.CleanRegression(), 32)
-        if labels.any():
-            with pytest.raises(ValueError, match="another configuration of labels"):
-                sd.train(*arguments, out=tmp_path, progress=False)
-        else:
-            sd.train(*arguments, out=tmp_path, progress=False)
-    weights = safetensors.torch.load_file(tmp_path / "final" / "ema.safetensors")
-    assert all(weight.isfinite().all() for weight in weights.values())
 
 
 def test_the_damaged_report_of_an_evaluation(trained, tmp_path, refused):

@@ -1,0 +1,102 @@
+"""A folder takes the training that it was made for, and no other."""
+
+import dataclasses
+import json
+
+import pytest
+import torch
+
+import softdiffusion as sd
+from softdiffusion.data import ArrayImages
+from softdiffusion.training import claim
+from tests.registry import process
+
+IMAGES = torch.linspace(-1, 1, 6 * 16).reshape(6, 1, 4, 4)
+LABELS = torch.tensor([0, 1, 0, 1, 0, 1])
+
+
+def training(**changes):
+    """The arguments of a claim, with some of them changed."""
+    arguments = {
+        "data": ArrayImages("ramp", IMAGES, LABELS),
+        "denoiser": sd.Denoiser(sd.SmallUNet(1, 8, (1,), classes=2), process()),
+        "objective": sd.SoftScoreMatching(),
+        "options": sd.TrainingOptions(batch_size=2),
+        "seed": 0,
+        "flips": False,
+    }
+    return arguments | changes
+
+
+def test_the_same_training_may_come_again(tmp_path):
+    claim(tmp_path, **training())
+    before = (tmp_path / "training.json").read_bytes()
+    options = dataclasses.replace(training()["options"], log_every=1, checkpoint_every=1, decay=4)
+    claim(tmp_path, **training(options=options))
+    assert (tmp_path / "training.json").read_bytes() == before
+    assert [path.name for path in tmp_path.iterdir()] == ["training.json"]
+
+
+@pytest.mark.parametrize(
+    ("changes", "parts"),
+    [
+        ({"data": ArrayImages("ramp", IMAGES.flip(0), LABELS)}, "data"),
+        ({"data": ArrayImages("ramp", IMAGES, 1 - LABELS)}, "labels"),
+        ({"denoiser": sd.Denoiser(sd.SmallUNet(1, 8, (1, 2), classes=2), process())}, "denoiser"),
+        ({"objective": sd.CleanRegression(), "seed": 1}, "objective and seed"),
+        ({"options": sd.TrainingOptions(batch_size=3)}, "options"),
+        ({"flips": True}, "flips"),
+    ],
+)
+def test_another_training_is_refused(changes, parts, tmp_path):
+    claim(tmp_path, **training())
+    before = (tmp_path / "training.json").read_bytes()
+    with pytest.raises(ValueError, match=rf"another configuration of {parts} \(see .*; choose"):
+        claim(tmp_path, **training(**changes))
+    assert (tmp_path / "training.json").read_bytes() == before
+
+
+def test_a_tensor_is_told_by_its_values(tmp_path):
+    """The same images as a set or as a tensor are the same data; labels count for classes only."""
+    plain = sd.Denoiser(sd.SmallUNet(1, 8, (1,)), process())
+    claim(tmp_path, **training(denoiser=plain))
+    claim(tmp_path, **training(denoiser=plain, data=IMAGES))
+    claim(tmp_path, **training(denoiser=plain, data=ArrayImages("ramp", IMAGES, 1 - LABELS)))
+    with pytest.raises(ValueError, match="another configuration of data"):
+        claim(tmp_path, **training(denoiser=plain, data=IMAGES[:5]))
+
+
+def test_a_claim_that_fails_leaves_nothing(tmp_path):
+    with pytest.raises(ValueError, match="has 2 classes, but the data have no labels"):
+        claim(tmp_path / "new", **training(data=IMAGES))
+    assert not (tmp_path / "new").exists()
+
+
+def test_a_damaged_record_is_not_guessed(tmp_path):
+    claim(tmp_path, **training())
+    file = tmp_path / "training.json"
+    file.write_text(file.read_text()[:100])
+    with pytest.raises(ValueError, match=r"training.json is damaged .* choose another folder"):
+        claim(tmp_path, **training())
+    file.write_text(json.dumps({}))  # a record of an earlier version
+    with pytest.raises(ValueError, match="configuration of denoiser and objective and options"):
+        claim(tmp_path, **training())
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"images": 0}, "at least 1 image to train on, not 0"),
+        ({"prior": sd.DataPrior(process(), IMAGES)}, "A DataPrior isn't saved"),
+        (
+            {"prior": sd.GaussianPrior(sd.presets.ve().process, IMAGES[0], IMAGES[1:2])},
+            "starts another process than the one that the denoiser undoes",
+        ),
+    ],
+)
+def test_what_could_not_be_saved_is_refused_before_the_training(changes, message, tmp_path):
+    arguments = training()
+    given = {"images": 6, "out": tmp_path / "new"} | changes
+    with pytest.raises(ValueError, match=message):
+        sd.train(arguments["data"], arguments["denoiser"], arguments["objective"], **given)
+    assert not (tmp_path / "new").exists()
