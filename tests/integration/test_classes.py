@@ -1,5 +1,7 @@
 """A model that is told the class draws the class that it is asked for."""
 
+import json
+
 import pytest
 import torch
 
@@ -88,3 +90,19 @@ def test_a_model_without_classes_says_so(tmp_path):
         with pytest.raises(SystemExit) as stop:
             main([*sample, *extra])
         assert "classes" in str(stop.value)
+
+
+def test_an_evaluation_tells_the_classes_apart(tmp_path):
+    run = tmp_path / "run"
+    main([*TRAIN.split(), "--backbone.classes", "10", "--prior", "classes", "--out", str(run)])
+    evaluate = ["evaluate", "--model", str(run), "--out", str(tmp_path / "report")]
+    evaluate += ["--count", "120", "--samplers", "[MultistepSampler]", "--steps", "[2]"]
+    main([*evaluate, "--guidance", "1.5"])
+    (row,) = json.loads((tmp_path / "report" / "report.json").read_text())
+    train = sd.data.open("digits")
+    order = sd.data.DataOrder(len(train), 0).indices(0, 120)
+    counts = torch.bincount(train.labels[order])
+    measured = {int(name): values["frechet"]["n"] for name, values in row["classes"].items()}
+    assert measured == {i: int(n) for i, n in enumerate(counts) if n >= 8}
+    page = (tmp_path / "report" / "report.md").read_text()
+    assert "| class | frechet (floor) | recognised (floor) | N (floor's) |" in page

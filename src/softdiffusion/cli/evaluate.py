@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Callable
+from dataclasses import asdict
 from functools import partial
 from pathlib import Path
 from typing import Any, Literal
@@ -9,10 +10,11 @@ from typing import Any, Literal
 import torch
 from jsonargparse import Namespace
 from jsonargparse.typing import PositiveInt
+from torch import Tensor
 
 from .. import samplers
-from ..data import Images, open
-from ..metrics import Evaluator, Report, Value, default_extractor, extractor
+from ..data import DataOrder, Images, open
+from ..metrics import ClassEvaluator, Evaluator, Report, Value, default_extractor, extractor
 from ..plots import plot_distances, save_grid
 from ..priors import Prior
 from ..random import generators
@@ -20,7 +22,7 @@ from ..samplers import Sampler
 from .models import load_model, model_digest, recipe_of
 from .parser import Parser
 from .rows import Rows
-from .sample import add_sampling
+from .sample import add_sampling, guided
 
 __all__ = ["parser", "run"]
 
@@ -66,6 +68,7 @@ def run(arguments: Namespace) -> None:
         raise ValueError("Nothing is to be measured; name at least one of --samplers and --steps.")
     kinds = _samplers(arguments.samplers, arguments.nu)
     denoiser, prior = load_model(arguments.model, arguments.trust, arguments.device)
+    denoiser = guided(denoiser, arguments.guidance)
     train, test = (_data(arguments, split) for split in ("train", "test"))
     _check_shape(prior, train)
     features = (
@@ -77,6 +80,7 @@ def run(arguments: Namespace) -> None:
         "model": model_digest(arguments.model),
         "count": arguments.count,
         "seed": arguments.seed,
+        "guidance": arguments.guidance,
         "data": [train.digest(), test.digest()],
         "extractor": features.sha256,
     }
@@ -89,16 +93,25 @@ def run(arguments: Namespace) -> None:
     ]
     if wanted:
         evaluator = Evaluator(train.tensor(), test.tensor(), features, data=train.name)
+        labels = _labels(train, arguments) if denoiser.classes else None
+        by_class = ClassEvaluator(train, test, features) if denoiser.classes else None
     for label, steps in wanted:
         sampler = kinds[label](denoiser.process, denoiser, steps=steps)
         noise = generators(arguments.seed, range(arguments.count))
         start = time.perf_counter()
-        x1 = prior.sample(arguments.count, generator=noise).to(arguments.device)
-        images = sampler(x1, noise, batch_size=arguments.batch_size).cpu().clamp(-1, 1)
+        x1 = prior.sample(arguments.count, noise, labels=labels).to(arguments.device)
+        images = sampler(x1, noise, batch_size=arguments.batch_size, labels=labels)
+        images = images.cpu().clamp(-1, 1)
         seconds = time.perf_counter() - start
         report = evaluator(images)
         save_grid(images[:64], out / f"{label}-{steps}.png")
-        rows.add(_row(label, steps, sampler.nfe, seconds, report))
+        row = _row(label, steps, sampler.nfe, seconds, report)
+        if by_class and labels is not None:
+            row["classes"] = {
+                name: {key: asdict(value) for key, value in values.items()}
+                for name, values in by_class(images, labels).items()
+            }
+        rows.add(row)
         frechet = report.values["frechet"]
         print(f"{label:<24} {sampler.nfe:>4} calls  {frechet}  ({seconds:.1f} s)", flush=True)
     title = f"{arguments.count} samples of {arguments.model.name}, seed {arguments.seed}"
@@ -116,6 +129,17 @@ def _data(arguments: Namespace, split: Literal["train", "test"]) -> Images:
     if name is None:
         raise ValueError("No recipe lies beside the model, so name its data with --data.")
     return open(name, split=split, size=size, channels=channels)
+
+
+def _labels(train: Images, arguments: Namespace) -> Tensor:
+    """The classes to draw, as often as the training images have them."""
+    if train.labels is None:
+        raise ValueError(
+            f"The model was told classes, but {train.name} has none; choose the data that it "
+            "learned with --data."
+        )
+    chosen = DataOrder(len(train), arguments.seed).indices(0, arguments.count)
+    return train.labels[chosen]
 
 
 def _check_shape(prior: Prior, data: Images) -> None:
@@ -162,13 +186,31 @@ def _write(rows: list[dict[str, Any]], title: str, out: Path) -> None:
     """Writes the summary of all rows, their reports and the plot."""
     reports = [Report.from_dict(row["report"]) for row in rows]
     sections = [
-        f"## {row['sampler']}, {row['nfe']} calls\n\n{report.to_markdown()}\n"
+        f"## {row['sampler']}, {row['nfe']} calls\n\n{report.to_markdown()}\n{_by_class(row)}"
         for row, report in zip(rows, reports, strict=True)
     ]
     frechet = reports[0].values["frechet"]
     (out / "report.md").write_text("\n".join([f"# {title}\n", _summary(rows, frechet), *sections]))
     label = f"Fréchet distance, N = {frechet.n}\n{frechet.extractor} {frechet.hash}"
     plot_distances(rows, out / "distance.png", floor=frechet.floor, label=label)
+
+
+def _by_class(row: dict[str, Any]) -> str:
+    """The table of a conditional model's classes; empty for other models."""
+    classes = row.get("classes", {})
+    if not classes:
+        return ""
+    names = list(next(iter(classes.values())))
+    head = ["class", *(f"{name} (floor)" for name in names), "N (floor's)"]
+    lines = ["", f"| {' | '.join(head)} |", "|---" * len(head) + "|"]
+    for label, values in classes.items():
+        cells = [
+            f"{v['value']:.3g} ± {v['error']:.2g} ({v['floor']:.3g} ± {v['floor_error']:.2g})"
+            for v in values.values()
+        ]
+        first = values[names[0]]
+        lines.append(f"| {label} | {' | '.join(cells)} | {first['n']} ({first['floor_n']}) |")
+    return "\n".join(lines) + "\n"
 
 
 def _summary(rows: list[dict[str, Any]], frechet: Value) -> str:

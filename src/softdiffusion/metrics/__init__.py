@@ -4,6 +4,7 @@ Every value comes with its floor, the number of images and the extractor's hash 
 are rounded to 8 bits first, so arrays and saved PNG files give the same values.
 """
 
+from .by_class import ClassEvaluator
 from .eight_bit import digest, eight_bit
 from .extractors import (
     ClassifierExtractor,
@@ -25,6 +26,7 @@ from .report import Evaluator, Report, evaluate
 from .value import Value
 
 __all__ = [
+    "ClassEvaluator",
     "ClassifierExtractor",
     "EfficientNetLite0",
     "Evaluator",

@@ -104,10 +104,15 @@ class ClassifierExtractor(FeatureExtractor):
         return features
 
     @torch.no_grad()
+    def classify(self, images: Tensor) -> Tensor:
+        """The class (N,) of every image (N, C, H, W) in [-1, 1]."""
+        return torch.cat(
+            [self.network(eight_bit(batch)).argmax(dim=1) for batch in images.split(250)]
+        )
+
     def accuracy(self, images: Tensor, labels: Tensor) -> float:
         """The share of images (N, C, H, W) in [-1, 1] whose class (N,) is recognised, in [0, 1]."""
-        logits = torch.cat([self.network(eight_bit(batch)) for batch in images.split(250)])
-        return (logits.argmax(dim=1) == labels).double().mean().item()
+        return (self.classify(images) == labels).double().mean().item()
 
 
 def _convolution(channels_in: int, channels_out: int, stride: int) -> nn.Sequential:
