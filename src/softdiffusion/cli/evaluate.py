@@ -93,8 +93,11 @@ def run(arguments: Namespace) -> None:
     ]
     if wanted:
         evaluator = Evaluator(train.tensor(), test.tensor(), features, data=train.name)
-        labels = _labels(train, arguments) if denoiser.classes else None
-        by_class = ClassEvaluator(train, test, features) if denoiser.classes else None
+        labels = by_class = None
+        if denoiser.classes:
+            labels = _drawn(_labels(train), arguments)
+            known, unknown = ((data.tensor(), _labels(data)) for data in (train, test))
+            by_class = ClassEvaluator(known, unknown, features)
     for label, steps in wanted:
         sampler = kinds[label](denoiser.process, denoiser, steps=steps)
         noise = generators(arguments.seed, range(arguments.count))
@@ -131,15 +134,18 @@ def _data(arguments: Namespace, split: Literal["train", "test"]) -> Images:
     return open(name, split=split, size=size, channels=channels)
 
 
-def _labels(train: Images, arguments: Namespace) -> Tensor:
-    """The classes to draw, as often as the training images have them."""
-    if train.labels is None:
+def _labels(data: Images) -> Tensor:
+    if data.labels is None:
         raise ValueError(
-            f"The model was told classes, but {train.name} has none; choose the data that it "
+            f"The model was told classes, but {data.name} has none; choose the data that it "
             "learned with --data."
         )
-    chosen = DataOrder(len(train), arguments.seed).indices(0, arguments.count)
-    return train.labels[chosen]
+    return data.labels
+
+
+def _drawn(labels: Tensor, arguments: Namespace) -> Tensor:
+    """The classes to draw, as often as the training images have them."""
+    return labels[DataOrder(len(labels), arguments.seed).indices(0, arguments.count)]
 
 
 def _check_shape(prior: Prior, data: Images) -> None:

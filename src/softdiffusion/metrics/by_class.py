@@ -5,7 +5,6 @@ from collections.abc import Callable
 import torch
 from torch import Tensor
 
-from ..data import Images
 from .eight_bit import eight_bit
 from .extractors import ClassifierExtractor, FeatureExtractor
 from .frechet import FrechetDistance
@@ -26,18 +25,23 @@ class ClassEvaluator:
     of both is what the test images of the class reach, as many as there are samples or all.
 
     Arguments:
-        train: Training images with labels.
-        test: Real images that were not trained on, with labels.
+        train: Training images (M, C, H, W) in [-1, 1], and their classes, int64, (M,).
+        test: Real images that were not trained on, and their classes, likewise.
         extractor: Gives the features.
 
     Raises:
-        ValueError: If the data have no labels.
+        ValueError: If labels and images differ in number.
     """
 
-    def __init__(self, train: Images, test: Images, extractor: FeatureExtractor) -> None:
+    def __init__(
+        self,
+        train: tuple[Tensor, Tensor],
+        test: tuple[Tensor, Tensor],
+        extractor: FeatureExtractor,
+    ) -> None:
         self.extractor = extractor
-        self._train = _by_class(train)
-        self._test = _by_class(test)
+        self._train = _by_class(*train)
+        self._test = _by_class(*test)
 
     def __call__(self, images: Tensor, labels: Tensor) -> dict[int, dict[str, Value]]:
         """Evaluates samples.
@@ -97,12 +101,10 @@ class ClassEvaluator:
         )
 
 
-def _by_class(data: Images) -> dict[int, Tensor]:
-    if data.labels is None:
+def _by_class(images: Tensor, labels: Tensor) -> dict[int, Tensor]:
+    if labels.shape != (len(images),):
         raise ValueError(
-            f"An evaluation by class needs labels, but {data.name} has none; use data with labels."
+            f"{len(images)} images need as many labels, but the labels have shape "
+            f"{tuple(labels.shape)}."
         )
-    return {
-        label: eight_bit(data.batch((data.labels == label).nonzero()[:, 0]))
-        for label in data.labels.unique().tolist()
-    }
+    return {label: eight_bit(images[labels == label]) for label in labels.unique().tolist()}

@@ -2,15 +2,18 @@ import pytest
 import torch
 
 from softdiffusion import data
-from softdiffusion.data import ArrayImages
 from softdiffusion.metrics import ClassEvaluator, FrechetDistance, extractor
 
 DIGITS = extractor("digits-8")
 
 
+def evaluator(train, test):
+    return ClassEvaluator((train.tensor(), train.labels), (test.tensor(), test.labels), DIGITS)
+
+
 def test_real_images_are_at_the_floor_and_swapped_classes_far_from_it():
     train, test = data.open("digits"), data.open("digits", split="test")
-    evaluate = ClassEvaluator(train, test, DIGITS)
+    evaluate = evaluator(train, test)
     images, labels = test.tensor(), test.labels
     for values in evaluate(images, labels).values():
         assert values["frechet"].value == values["frechet"].floor
@@ -25,7 +28,7 @@ def test_real_images_are_at_the_floor_and_swapped_classes_far_from_it():
 def test_a_class_is_compared_with_its_own_training_images():
     train, test = data.open("digits"), data.open("digits", split="test")
     threes = test.tensor()[test.labels == 3]
-    found = ClassEvaluator(train, test, DIGITS)(threes, torch.full((len(threes),), 3))
+    found = evaluator(train, test)(threes, torch.full((len(threes),), 3))
     own = FrechetDistance(DIGITS.extract(train.tensor()[train.labels == 3]))
     assert list(found) == [3]
     assert found[3]["frechet"].value == pytest.approx(float(own(DIGITS.extract(threes))))
@@ -34,7 +37,7 @@ def test_a_class_is_compared_with_its_own_training_images():
 
 def test_a_class_of_few_images_is_left_out_and_data_need_labels():
     train, test = data.open("digits"), data.open("digits", split="test")
-    found = ClassEvaluator(train, test, DIGITS)(test.tensor()[:7], torch.zeros(7).long())
+    found = evaluator(train, test)(test.tensor()[:7], torch.zeros(7).long())
     assert found == {}
-    with pytest.raises(ValueError, match="needs labels, but plain has none"):
-        ClassEvaluator(ArrayImages("plain", train.tensor()), test, DIGITS)
+    with pytest.raises(ValueError, match="1497 images need as many labels"):
+        ClassEvaluator((train.tensor(), train.labels[:5]), (test.tensor(), test.labels), DIGITS)
