@@ -49,6 +49,7 @@ def test_every_command_of_the_guide_does_its_work(folder):
     assert (folder / "runs/strip/corruption.png").is_file()
     assert (folder / "runs/vignette/final/ema.safetensors").is_file()
     assert len(list((folder / "runs/samples/images").iterdir())) == 4
+    assert (folder / "runs/restored/report.json").is_file()
 
 
 def test_without_trust_one_sentence_is_said_and_nothing_imported(folder):
