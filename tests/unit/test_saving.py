@@ -31,7 +31,8 @@ def model(part):
         case nn.Module():
             return sd.Denoiser(part, process())
         case sd.Preconditioning():
-            return sd.Denoiser(small_network(), process(), part)
+            # Scaling alone, since some predict the noise.
+            return sd.Denoiser(small_network(), sd.presets.vp().process, part)
         case sd.SoftDiffusion():
             return sd.Denoiser(small_network(), part)
         case sd.Schedule():
