@@ -89,9 +89,10 @@ class Study:
       small: {images: 2000, seeds: [0], samples: 100}
     ```
 
-    An arm's keys are those of the recipe; `seeds`, `images` and `evaluations` replace the
-    study's. A scale replaces `images`, `seeds`, `samples` or `evaluations` for all arms. `trust`
-    may list modules of one's own that arms name; they are found beside the file, too.
+    An arm's keys are those of the recipe, and null takes a key out of it; `seeds`, `images` and
+    `evaluations` replace the study's. A scale replaces `images`, `seeds`, `samples` or
+    `evaluations` for all arms. `trust` may list modules of one's own that arms name; they are
+    found beside the file, too.
 
     Attributes:
         path: Its file.
@@ -165,9 +166,15 @@ class Study:
 
 
 def merge(base: Mapping[str, Any], changes: Mapping[str, Any]) -> dict[str, Any]:
-    """Replaces keys of a recipe; a class that stays the same keeps its other arguments."""
+    """Replaces keys of a recipe; a class that stays the same keeps its other arguments.
+
+    None takes a key out, so that it has its default again.
+    """
     merged = dict(base)
     for key, value in changes.items():
+        if value is None:
+            merged.pop(key, None)
+            continue
         old = merged.get(key)
         same = (
             isinstance(old, Mapping)

@@ -63,6 +63,7 @@ def test_another_class_takes_nothing_from_the_one_it_replaces():
     assert merge(base, {"a": {"init_args": {"q": 3}}})["a"]["init_args"] == {"p": 1, "q": 3}
     assert merge(base, {"a": {"class_path": "Y"}})["a"] == {"class_path": "Y"}
     assert merge(base, {"b": 4}) == {**base, "b": 4}
+    assert merge(base, {"a": None, "c": None}) == {"b": 2}
 
 
 @pytest.mark.parametrize(
