@@ -41,8 +41,15 @@ def conditional_mean(
         y: The measurements, (B, ...).
         sigma_y: Their noise, >= 0.
     """
-    observed = operator @ covariance @ operator.T + Scale(sigma_y**2)
-    return x + covariance(operator.T(solve(observed, y - operator(x))))
+    # Rounding is noise, too, or what A has all but suppressed would be divided by next to nothing.
+    noise = sigma_y**2 + torch.finfo(y.dtype).eps ** 2
+    cross = covariance @ operator.T
+    observed = operator @ cross + Scale(noise)
+    missed = y - operator(x)
+    if isinstance(observed, Diagonal | Scale):
+        # As one operator: each factor alone would be too large for single precision.
+        return x + (cross @ observed.pinverse(rtol=0.0))(missed)
+    return x + cross(solve(observed, missed))
 
 
 class PosteriorDenoiser(BaseDenoiser):
