@@ -4,6 +4,8 @@ import torch
 from torch import Tensor
 
 from ..checks import per_sample
+from .channel_matrix import ChannelMatrix
+from .convolution import Convolution
 from .diagonal import Diagonal
 from .operator import LinearOperator
 from .scale import Scale
@@ -14,13 +16,14 @@ __all__ = ["conjugate_gradients", "solve"]
 def solve(operator: LinearOperator, b: Tensor) -> Tensor:
     """Returns the u with `K u = b` for a symmetric positive definite operator K.
 
-    It is exact where K is diagonal in a transform, and comes from conjugate gradients otherwise.
+    It is exact where K is diagonal in a transform, a convolution or the same matrix at every pixel,
+    and comes from conjugate gradients otherwise.
 
     Arguments:
         operator: K, which maps the shape of `b` to itself.
         b: The right sides, (B, C, ...).
     """
-    if isinstance(operator, Diagonal | Scale):
+    if isinstance(operator, Diagonal | Scale | Convolution | ChannelMatrix):
         # A cut-off would drop what a small but known noise still lets through.
         return operator.pinverse(rtol=0.0)(b)
     return conjugate_gradients(operator, b)

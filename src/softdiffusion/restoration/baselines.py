@@ -7,7 +7,15 @@ from torch import Tensor
 
 from ..denoisers import BaseDenoiser, GaussianDenoiser
 from ..denoisers.posterior import conditional_mean
-from ..operators import Diagonal, LinearOperator, Matrix, Scale, solve
+from ..operators import (
+    ChannelMatrix,
+    Convolution,
+    Diagonal,
+    LinearOperator,
+    Matrix,
+    Scale,
+    solve,
+)
 from ..samplers import DeterministicSampler
 from .restore import restore
 from .start import prior_covariance
@@ -18,17 +26,17 @@ __all__ = ["one_step", "pseudo_inverse", "wiener"]
 def pseudo_inverse(operator: LinearOperator, y: Tensor, sigma_y: float = 0.0) -> Tensor:
     r"""The image of least norm that explains a measurement :math:`y = A x_0 + \sigma_y n`.
 
-    For operators that are diagonal in a transform and for matrices it is :math:`A^+ y`, without
-    the singular values of at most `sigma_y` times the largest one, whose noise would drown
-    everything. For all others it is :math:`A^\top (A A^\top + \sigma_y^2 I)^{-1} y`, by conjugate
-    gradients.
+    For operators that are diagonal in a transform, convolutions and matrices it is
+    :math:`A^+ y`, without the singular values of at most `sigma_y` times the largest one, whose
+    noise would drown everything. For all others it is
+    :math:`A^\top (A A^\top + \sigma_y^2 I)^{-1} y`, by conjugate gradients.
 
     Arguments:
         operator: A.
         y: The measurements, (B, ...).
         sigma_y: Their noise for images in [-1, 1], >= 0.
     """
-    if isinstance(operator, Diagonal | Scale | Matrix):
+    if isinstance(operator, Diagonal | Scale | Convolution | Matrix | ChannelMatrix):
         return operator.pinv(y, sigma_y or None)
     return operator.T(solve(operator @ operator.T + Scale(sigma_y**2), y))
 

@@ -22,6 +22,7 @@ OPERATORS: dict[str, LinearOperator] = {
     "blur": sd.GaussianBlur().at(0.8),
     "mask": sd.FadingMask().at(1.0),
     "projection": Matrix(normal(8, N, seed=8) / N**0.5, SHAPE, (2, 4)),
+    "kernel": sd.KernelBlur([[0.0, 0.1, 0.0], [0.3, 0.4, 0.0], [0.0, 0.2, 0.0]]).at(0.9),
     "weighted shift": MatrixFree(
         lambda x: WEIGHTS * x.roll(1, dims=-1), lambda y: (WEIGHTS * y).roll(-1, dims=-1)
     ),
@@ -52,7 +53,7 @@ def test_wiener_equals_dense_linear_algebra(name, sigma_y, seed):
     assert np.linalg.norm(found - expected) <= bound + 1e-9
 
 
-@pytest.mark.parametrize("name", ["blur", "mask", "projection"])
+@pytest.mark.parametrize("name", ["blur", "mask", "projection", "kernel"])
 @pytest.mark.parametrize("sigma_y", [0.0, 0.1, 0.4])
 def test_the_pseudo_inverse_drops_what_noise_drowns(name, sigma_y):
     A = OPERATORS[name]
@@ -69,6 +70,16 @@ def test_operators_without_a_spectrum_are_regularised(sigma_y):
     regular = M.T @ np.linalg.inv(M @ M.T + sigma_y**2 * np.eye(N))
     found = pseudo_inverse(A, y, sigma_y).flatten(1).numpy()
     np.testing.assert_allclose(found, y.flatten(1).numpy() @ regular.T, atol=1e-3)
+
+
+@pytest.mark.parametrize("std", [1.0, 4.0, 30.0])
+def test_without_noise_it_is_rounding_that_limits_wiener(std):
+    """In single precision a strong blur leaves modes of 1e-30, and of 0."""
+    A, y = sd.GaussianBlur().at(std), sd.GaussianBlur().at(std)(normal(3, *SHAPE).float())
+    found = wiener(LINEAR, A, y)
+    assert found.dtype == torch.float32
+    assert (A(found) - y).norm() <= 1e-5 * y.norm()
+    assert found.norm() <= 100 * y.norm()
 
 
 def test_wiener_is_the_best_of_them_on_gaussian_data():
