@@ -42,6 +42,7 @@ class ClassEvaluator:
         self.extractor = extractor
         self._train = _by_class(*train)
         self._test = _by_class(*test)
+        self._distances: dict[int, FrechetDistance] = {}
 
     def __call__(self, images: Tensor, labels: Tensor) -> dict[int, dict[str, Value]]:
         """Evaluates samples.
@@ -65,7 +66,9 @@ class ClassEvaluator:
     def _evaluate(
         self, samples: Tensor, train: Tensor, test: Tensor, label: int
     ) -> dict[str, Value]:
-        distance = FrechetDistance(self.extractor.extract(train))
+        if label not in self._distances:
+            self._distances[label] = FrechetDistance(self.extractor.extract(train))
+        distance = self._distances[label]
         features = self.extractor.extract(samples), self.extractor.extract(test)
         values = {"frechet": self._value("frechet", distance, features, len(train))}
         if isinstance(self.extractor, ClassifierExtractor):
