@@ -81,6 +81,9 @@ def test_classes_from_the_command_line(tmp_path, capsys):
     with pytest.raises(SystemExit) as stop:
         main([*sample, "--labels", "[10]"])
     assert "Labels must lie in [0, 9], or be -1 for no class, but one is 10." in str(stop.value)
+    with pytest.raises(SystemExit) as stop:
+        main([*sample, "--guidance", "2.0"])
+    assert "name them with --labels" in str(stop.value)
 
 
 def test_a_model_without_classes_says_so(tmp_path):

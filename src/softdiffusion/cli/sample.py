@@ -96,6 +96,10 @@ def run(arguments: Namespace) -> None:
     """Writes `grid.png`, one PNG an image in `images/` and, on demand, `trajectory.gif`."""
     denoiser, prior = load_model(arguments.model, arguments.trust, arguments.device)
     denoiser = guided(denoiser, arguments.guidance)
+    if arguments.guidance is not None and arguments.labels is None:
+        raise ValueError(
+            "--guidance goes towards classes; name them with --labels, or leave --guidance out."
+        )
     labels = repeated(arguments.labels, arguments.count, denoiser.classes)
     sampler = parser().instantiate(arguments).sampler(denoiser.process, denoiser)
     print(
