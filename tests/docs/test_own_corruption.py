@@ -17,13 +17,13 @@ def block(language: str) -> str:
     return text
 
 
-def run(command: str, folder: Path, path: str = ".") -> subprocess.CompletedProcess:
+def run(command: str, folder: Path) -> subprocess.CompletedProcess:
     arguments = shlex.split(command)
     assert arguments[0] == "softdiffusion"
     return subprocess.run(
         [sys.executable, "-m", "softdiffusion.cli.main", *arguments[1:]],
         cwd=folder,
-        env=os.environ | {"PYTHONPATH": path},
+        env=os.environ | {"PYTHONPATH": "."},
         capture_output=True,
         text=True,
         timeout=240,
@@ -53,8 +53,10 @@ def test_every_command_of_the_guide_does_its_work(folder):
 
 
 def test_without_trust_one_sentence_is_said_and_nothing_imported(folder):
-    """The module can't be found here, and still the sentence is the one about trust."""
-    done = run("softdiffusion sample --model runs/vignette --out runs/none", folder, path="")
+    """The module would speak if it were imported."""
+    with (folder / "my_corruptions.py").open("a") as file:
+        file.write('print("imported")\n')
+    done = run("softdiffusion sample --model runs/vignette --out runs/none", folder)
     assert done.returncode == 1
     assert done.stdout == ""
     assert done.stderr.count("\n") == 1

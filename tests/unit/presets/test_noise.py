@@ -66,7 +66,7 @@ def assert_same_path(ours: Tensor, theirs: list[Tensor]) -> None:
         assert (a - b).abs().max() <= 1e-10 * b.abs().max()
 
 
-@pytest.mark.parametrize("steps", [10, 50])
+@pytest.mark.parametrize("steps", [10, 50, 1000])
 def test_the_deterministic_sampler_is_ddim(steps):
     theirs = scheduler("DDIMScheduler", steps)
     times = [(int(k) + 1) / 1000 for k in theirs.timesteps]
