@@ -1,8 +1,8 @@
 """Data: digits, Fashion-MNIST and folders of images, in an order that can be resumed."""
 
 from .files import read_images
-from .images import ArrayImages, Images, digest
+from .images import ArrayImages, Images
 from .load import load, open
 from .order import DataOrder
 
-__all__ = ["ArrayImages", "DataOrder", "Images", "digest", "load", "open", "read_images"]
+__all__ = ["ArrayImages", "DataOrder", "Images", "load", "open", "read_images"]

@@ -3,14 +3,13 @@
 import functools
 import hashlib
 from abc import ABC, abstractmethod
-from collections.abc import Iterable
 
 import torch
 from torch import Tensor
 
 from ..checks import check_finite
 
-__all__ = ["ArrayImages", "Images", "digest", "to_float"]
+__all__ = ["ArrayImages", "Images", "to_float"]
 
 #: Images that are hashed at once.
 _CHUNK = 4096
@@ -50,8 +49,10 @@ class Images(ABC):
 
     @functools.cached_property
     def _digest(self) -> str:
-        indices = torch.arange(len(self)).split(_CHUNK)
-        return _sha256((len(self), *self.shape), map(self.batch, indices))
+        content = hashlib.sha256(repr((len(self), *self.shape)).encode())
+        for indices in torch.arange(len(self)).split(_CHUNK):
+            content.update(self.batch(indices).numpy().tobytes())
+        return content.hexdigest()
 
 
 class ArrayImages(Images):
@@ -97,20 +98,6 @@ class ArrayImages(Images):
         return to_float(self.images[indices])
 
 
-def digest(images: Images | Tensor) -> str:
-    """The digest of a set of images (see `Images.digest`), or of a tensor (N, C, H, W) of them."""
-    if isinstance(images, Images):
-        return images.digest()
-    return _sha256(tuple(images.shape), images.cpu().float().split(_CHUNK))
-
-
 def to_float(images: Tensor) -> Tensor:
     """Maps uint8 images from 0, ..., 255 to [-1, 1]; float images stay as they are."""
     return images if images.is_floating_point() else images.float() / 127.5 - 1
-
-
-def _sha256(shape: tuple[int, ...], batches: Iterable[Tensor]) -> str:
-    content = hashlib.sha256(repr(shape).encode())
-    for batch in batches:
-        content.update(batch.numpy().tobytes())
-    return content.hexdigest()

@@ -9,7 +9,7 @@ from typing import Any
 from torch import Tensor
 
 from ..configuration import to_config
-from ..data import Images, digest
+from ..data import Images
 from ..denoisers import BaseDenoiser
 from ..objectives import Objective
 from .labels import labels_of
@@ -23,7 +23,7 @@ _FREE = ("log_every", "checkpoint_every", "sample_every", "decay")
 
 def claim(
     out: Path,
-    data: Images | Tensor,
+    data: Images,
     denoiser: BaseDenoiser,
     objective: Objective,
     options: TrainingOptions,
@@ -45,7 +45,7 @@ def claim(
         "options": {name: value for name, value in vars(options).items() if name not in _FREE},
         "seed": seed,
         "flips": flips,
-        "data": digest(data),
+        "data": data.digest(),
         "labels": _labels_digest(labels_of(data, denoiser.classes)),
     }
     path = out / "training.json"

@@ -8,7 +8,7 @@ from ..data import Images
 __all__ = ["labels_of"]
 
 
-def labels_of(data: Images | Tensor, classes: int) -> Tensor | None:
+def labels_of(data: Images, classes: int) -> Tensor | None:
     """The class of every image, if the denoiser wants to know.
 
     Raises:
@@ -16,10 +16,9 @@ def labels_of(data: Images | Tensor, classes: int) -> Tensor | None:
     """
     if not classes:
         return None
-    labels = None if isinstance(data, Tensor) else data.labels
-    if labels is None:
+    if data.labels is None:
         raise ValueError(
             f"The network has {classes} classes, but the data have no labels; use data with "
             "labels, such as a folder with one subfolder a class, or a network with classes = 0."
         )
-    return check_labels(labels, classes, len(data))
+    return check_labels(data.labels, classes, len(data))

@@ -24,7 +24,8 @@ class TrainingOptions:
             to the root mean square of the losses seen at each level, with the loss divided by it.
         label_dropout: The share of labels left out, so that a network with classes learns to do
             without, as guidance needs.
-        precision: The mixed precision of accelerate.
+        precision: The mixed precision of accelerate. fp16 needs a GPU; the scale of its loss is
+            not kept in checkpoints, so a training that goes on may differ in its last bits.
         log_every: Images between two rows of `stats.jsonl`.
         checkpoint_every: Images between two checkpoints.
         sample_every: Images between two sample grids; 0 draws none.

@@ -1,6 +1,8 @@
 """Training, in one function."""
 
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -9,7 +11,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from ..data import DataOrder, Images
+from ..data import ArrayImages, DataOrder, Images
 from ..denoisers import EMA, BaseDenoiser
 from ..objectives import Objective
 from ..priors import Prior
@@ -26,6 +28,23 @@ from .times import ImportanceTimes, StratifiedTimes
 __all__ = ["train"]
 
 
+@contextmanager
+def _own_state() -> Iterator[None]:
+    """Gives accelerate's state up at the end, unless it is the caller's.
+
+    It belongs to the process and holds the precision, which a later training may want changed.
+    """
+    from accelerate.state import AcceleratorState, is_initialized
+
+    is_callers = is_initialized()
+    try:
+        yield
+    finally:
+        if not is_callers:
+            AcceleratorState._reset_state()
+
+
+@_own_state()
 def train(
     data: Images | Tensor,
     denoiser: BaseDenoiser,
@@ -47,8 +66,8 @@ def train(
     are a pure function of the seed and of the count of images.
 
     Arguments:
-        data: The training images, (N, C, H, W) in [-1, 1]; with labels, if the denoiser has
-            classes.
+        data: The training images, or a tensor (N, C, H, W) of them: float32 in [-1, 1], or uint8;
+            with labels, if the denoiser has classes.
         denoiser: The denoiser to train, in place; it knows its process.
         objective: The loss.
         images: How many images to train on, counted with repetition.
@@ -63,7 +82,8 @@ def train(
     Raises:
         ValueError: If the folder holds a run with another configuration, other data or a damaged
             checkpoint, the data do not have the labels that the denoiser's classes need, the prior
-            can't be saved with the denoiser, no image is asked for, or the loss is not finite.
+            can't be saved with the denoiser, no image is asked for, a tensor is out of range or
+            not finite, the device lacks the precision, or the loss is not finite.
     """
     from accelerate import Accelerator
     from tqdm import tqdm
@@ -72,8 +92,13 @@ def train(
     process = denoiser.process
     _check_count(images)
     check_savable(denoiser, prior)
+    data = data if isinstance(data, Images) else ArrayImages("data", data.cpu())
     classes = labels_of(data, denoiser.classes)
     accelerator = Accelerator(mixed_precision=options.precision)
+    if options.precision != "no" and not accelerator.native_amp:  # it would be ignored
+        raise ValueError(
+            f"The precision {options.precision} can't be had on {accelerator.device}; use no."
+        )
     out = Path(out)
     order = DataOrder(len(data), seed)
     if accelerator.is_main_process:
@@ -103,8 +128,8 @@ def train(
 
     for position in range(start, images, options.batch_size):
         # What is drawn: a pure function of (seed, position), so that nothing random is stored.
-        generator = _generator(seed, position)
-        torch.manual_seed(generator.initial_seed() + accelerator.process_index)  # for dropout
+        generator = torch.Generator().manual_seed(_stream(seed, position, 1))
+        torch.manual_seed(_stream(seed, position, 3, accelerator.process_index))  # for dropout
         mine = slice(accelerator.process_index, None, accelerator.num_processes)
         x0 = _batch(data, order, position, options.batch_size, flips)
         noise = torch.randn(x0.shape, generator=generator)
@@ -167,20 +192,18 @@ def _check_count(images: int) -> None:
         raise ValueError(f"A training needs at least 1 image to train on, not {images}.")
 
 
-def _batch(
-    data: Images | Tensor, order: DataOrder, position: int, count: int, flips: bool
-) -> Tensor:
-    indices = order.indices(position, count)
-    x0 = data[indices] if isinstance(data, Tensor) else data.batch(indices)
+def _batch(data: Images, order: DataOrder, position: int, count: int, flips: bool) -> Tensor:
+    x0 = data.batch(order.indices(position, count))
     if not flips:
         return x0
     mirrored = order.flips(position, count).reshape(-1, 1, 1, 1)
     return torch.where(mirrored, x0.flip(-1), x0)
 
 
-def _generator(seed: int, position: int) -> torch.Generator:
-    state = np.random.SeedSequence([seed, position, 1]).generate_state(1, np.uint64)[0]
-    return torch.Generator().manual_seed(int(state >> 2))
+def _stream(seed: int, position: int, *words: int) -> int:
+    """The seed of a stream at a position; the order and the flips have the words 0 and 2."""
+    state = np.random.SeedSequence([seed, position, *words]).generate_state(1, np.uint64)[0]
+    return int(state >> 2)
 
 
 def _ramp(position: int, images: int, options: TrainingOptions) -> float:

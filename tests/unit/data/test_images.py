@@ -3,7 +3,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from softdiffusion.data import ArrayImages, digest
+from softdiffusion.data import ArrayImages
 
 
 @given(st.integers(1, 5), st.integers(0, 2**32))
@@ -28,7 +28,6 @@ def test_the_digest_depends_on_content_order_and_shape_not_on_storage():
     pixels = torch.arange(64, dtype=torch.uint8).reshape(4, 1, 4, 4)
     images = ArrayImages("a", pixels)
     assert images.digest() == ArrayImages("b", images.tensor()).digest()
-    assert images.digest() == digest(images) == digest(images.tensor().double())
     others = [pixels.flip(0), pixels.reshape(4, 1, 2, 8), pixels[:3], pixels + 1]
     digests = {ArrayImages("c", other).digest() for other in others}
     assert len(digests | {images.digest()}) == 5

@@ -56,19 +56,19 @@ def test_another_training_is_refused(changes, parts, tmp_path):
     assert (tmp_path / "training.json").read_bytes() == before
 
 
-def test_a_tensor_is_told_by_its_values(tmp_path):
-    """The same images as a set or as a tensor are the same data; labels count for classes only."""
+def test_data_are_told_by_their_values(tmp_path):
+    """The same images by another name are the same data; labels count for classes only."""
     plain = sd.Denoiser(sd.SmallUNet(1, 8, (1,)), process())
     claim(tmp_path, **training(denoiser=plain))
-    claim(tmp_path, **training(denoiser=plain, data=IMAGES))
+    claim(tmp_path, **training(denoiser=plain, data=ArrayImages("line", IMAGES)))
     claim(tmp_path, **training(denoiser=plain, data=ArrayImages("ramp", IMAGES, 1 - LABELS)))
     with pytest.raises(ValueError, match="another configuration of data"):
-        claim(tmp_path, **training(denoiser=plain, data=IMAGES[:5]))
+        claim(tmp_path, **training(denoiser=plain, data=ArrayImages("ramp", IMAGES[:5])))
 
 
 def test_a_claim_that_fails_leaves_nothing(tmp_path):
     with pytest.raises(ValueError, match="has 2 classes, but the data have no labels"):
-        claim(tmp_path / "new", **training(data=IMAGES))
+        claim(tmp_path / "new", **training(data=ArrayImages("ramp", IMAGES)))
     assert not (tmp_path / "new").exists()
 
 
@@ -99,4 +99,19 @@ def test_what_could_not_be_saved_is_refused_before_the_training(changes, message
     given = {"images": 6, "out": tmp_path / "new"} | changes
     with pytest.raises(ValueError, match=message):
         sd.train(arguments["data"], arguments["denoiser"], arguments["objective"], **given)
+    assert not (tmp_path / "new").exists()
+
+
+@pytest.mark.parametrize(
+    ("images", "message"),
+    [
+        (IMAGES.clone().fill_(torch.nan), "Images of data must be finite"),
+        (IMAGES * 127.5 + 127.5, r"must lie in \[-1, 1\], but data reaches 255"),
+        (IMAGES.double(), "uint8 or float32 .* but data is torch.float64"),
+    ],
+)
+def test_images_that_are_none_are_refused_before_the_training(images, message, tmp_path):
+    denoiser = sd.Denoiser(sd.SmallUNet(1, 8, (1,)), process())
+    with pytest.raises(ValueError, match=message):
+        sd.train(images, denoiser, sd.StepMatched(10), 6, out=tmp_path / "new")
     assert not (tmp_path / "new").exists()

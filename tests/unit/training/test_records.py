@@ -1,0 +1,55 @@
+"""What a training writes down."""
+
+import json
+
+import pytest
+import torch
+
+from softdiffusion.training.records import LossMeter, Records
+from softdiffusion.training.times import LEVELS
+
+LEVEL_LOSSES = [1.0, None, *[0.5] * (LEVELS - 2)]
+
+
+def row(images: int) -> dict:
+    return {"images": images, "loss": images / 8, "loss_per_level": LEVEL_LOSSES}
+
+
+def test_the_meter_averages_overall_and_by_level_and_starts_again():
+    meter = LossMeter()
+    meter.add(torch.tensor([0.05, 0.09, 0.55]), torch.tensor([1.0, 2.0, 6.0]))
+    meter.add(torch.tensor([0.01, 1.0]), torch.tensor([6.0, 10.0]))
+    read = meter.read()
+    assert read["loss"] == pytest.approx(5)
+    expected = {0: 3.0, 5: 6.0, LEVELS - 1: 10.0}
+    assert read["loss_per_level"] == [expected.get(level) for level in range(LEVELS)]
+    meter.add(torch.tensor([0.5]), torch.tensor([7.0]))
+    assert meter.read()["loss"] == 7
+
+
+def test_rows_behind_the_position_and_a_torn_one_are_dropped(tmp_path):
+    records = Records(tmp_path, 0)
+    for images in (8, 16, 24):
+        records.write(row(images))
+    records.close()
+    with (tmp_path / "stats.jsonl").open("a") as file:
+        file.write('{"images": 3')  # the process was killed here
+    records = Records(tmp_path, 16)
+    records.write(row(32))
+    records.close()
+    lines = (tmp_path / "stats.jsonl").read_text().splitlines()
+    assert [json.loads(line) for line in lines] == [row(8), row(16), row(32)]
+
+
+def test_tensorboard_has_the_same_numbers(tmp_path):
+    pytest.importorskip("tensorboard")
+    from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+
+    records = Records(tmp_path, 0)
+    for images in (8, 16):
+        records.write(row(images))
+    records.close()
+    events = EventAccumulator(str(tmp_path / "tensorboard")).Reload()
+    assert [(e.step, e.value) for e in events.Scalars("loss")] == [(8, 1.0), (16, 2.0)]
+    seen = [f"loss_per_level/{level}" for level in range(LEVELS) if level != 1]
+    assert sorted(events.Tags()["scalars"]) == sorted(["loss", *seen])

@@ -1,0 +1,142 @@
+"""The loop of the training, on a network of one weight where that is enough."""
+
+import json
+import math
+from pathlib import Path
+
+import pytest
+import torch
+from PIL import Image
+from safetensors.torch import load_file
+from torch import nn
+
+import softdiffusion as sd
+from softdiffusion.data import ArrayImages, DataOrder
+from softdiffusion.training.train import _batch
+from tests.registry import process
+
+IMAGES = torch.rand(24, 1, 4, 4, generator=torch.Generator().manual_seed(0)) * 2 - 1
+
+
+class Gain(nn.Module):
+    """A backbone of one weight, with dropout."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.weight = nn.Parameter(torch.tensor([0.1]))
+        self.dropout = nn.Dropout(0.2)
+
+    def forward(self, x, t):
+        return self.weight * self.dropout(x)
+
+
+def run(out: Path, images: int, backbone: nn.Module | None = None, prior=None, **options):
+    denoiser = sd.Denoiser(backbone or Gain(), process())
+    settings = sd.TrainingOptions(**{"batch_size": 8, "warmup": 0, "log_every": 8} | options)
+    trained = sd.train(
+        IMAGES,
+        denoiser,
+        sd.StepMatched(10, soft_share=0.1),
+        images,
+        out=out,
+        prior=prior,
+        options=settings,
+        progress=False,
+    )
+    return denoiser, trained
+
+
+def rows(out: Path) -> list[dict]:
+    return [json.loads(line) for line in (out / "stats.jsonl").read_text().splitlines()]
+
+
+@pytest.mark.parametrize("times", ["stratified", "importance"])
+def test_a_longer_training_goes_on_where_the_shorter_one_ended(times, tmp_path):
+    whole, whole_average = run(tmp_path / "whole", 96, times=times)
+    run(tmp_path / "parts", 40, times=times)
+    parts, parts_average = run(tmp_path / "parts", 96, times=times)
+    assert torch.equal(whole.backbone.weight, parts.backbone.weight)
+    assert torch.equal(whole_average.backbone.weight, parts_average.backbone.weight)
+    assert [row["loss"] for row in rows(tmp_path / "whole")] == [
+        row["loss"] for row in rows(tmp_path / "parts")
+    ]
+
+
+def test_the_average_is_returned_and_saved(tmp_path):
+    denoiser, average = run(tmp_path, 96, sd.SmallUNet(1, 8, (1,)), ema=0.9)
+    saved, _ = sd.load(tmp_path / "final")
+    for name, weight in average.state_dict().items():
+        assert torch.equal(saved.state_dict()[name], weight)
+    assert not torch.equal(average.backbone.last[-1].weight, denoiser.backbone.last[-1].weight)
+
+
+def test_the_learning_rate_rises_and_falls_in_straight_lines(tmp_path):
+    run(tmp_path, 80, warmup=32, decay=40, learning_rate=0.5)
+    rates = [row["learning_rate"] for row in rows(tmp_path)]
+    assert rates == pytest.approx([0.125, 0.25, 0.375, 0.5, 0.5, 0.5, 0.4, 0.3, 0.2, 0.1])
+
+
+def test_a_large_gradient_is_scaled_down(tmp_path):
+    """Adam's second moment remembers the gradient that it was given."""
+    run(tmp_path, 8, clip=1e-3, checkpoint_every=8)
+    assert rows(tmp_path)[0]["gradient_norm"] > 1e-3
+    (file,) = tmp_path.glob("checkpoint-*/optimizer.safetensors")
+    seen = load_file(file)["0.exp_avg_sq"].item()
+    assert math.sqrt(seen / (1 - 0.999)) == pytest.approx(1e-3, rel=1e-2)
+
+
+def test_flips_mirror_the_images_whose_coin_says_so():
+    order = DataOrder(len(IMAGES), 3)
+    plain, flipped = (_batch(ArrayImages("some", IMAGES), order, 5, 9, f) for f in (False, True))
+    coins = order.flips(5, 9)
+    assert 0 < coins.sum() < 9
+    assert torch.equal(flipped[coins], plain[coins].flip(-1))
+    assert torch.equal(flipped[~coins], plain[~coins])
+
+
+def test_mixed_precision_rounds_what_the_network_computes_and_not_its_weights(tmp_path):
+    losses = {}
+    for precision in ("no", "bf16"):  # one after the other in one process
+        torch.manual_seed(0)
+        out = tmp_path / precision
+        denoiser, average = run(out, 32, sd.SmallUNet(1, 8, (1,)), precision=precision)
+        for model in (denoiser, average):
+            assert all(p.dtype == torch.float32 for p in model.parameters())
+        losses[precision] = rows(out)[-1]["loss"]
+    assert losses["no"] != losses["bf16"]
+    assert losses["no"] == pytest.approx(losses["bf16"], rel=0.05)
+
+
+@pytest.mark.skipif(torch.cuda.is_available(), reason="a GPU has half precision")
+def test_a_precision_that_would_be_ignored_is_refused(tmp_path):
+    with pytest.raises(ValueError, match="precision fp16 can't be had on cpu; use no"):
+        run(tmp_path / "new", 8, precision="fp16")
+    assert not (tmp_path / "new").exists()
+
+
+def test_grids_are_drawn_while_training(tmp_path):
+    prior = sd.GaussianPrior.fit(process(), IMAGES)
+    run(tmp_path, 24, prior=prior, sample_every=16)
+    assert [path.name for path in (tmp_path / "samples").iterdir()] == ["000000016.png"]
+    with Image.open(tmp_path / "samples" / "000000016.png") as grid:
+        assert min(grid.size) >= 4 * 4
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"batch_size": 0}, "batch_size must be at least 1, but is 0"),
+        ({"log_every": 0}, "log_every must be at least 1, but is 0"),
+        ({"checkpoint_every": -1}, "checkpoint_every must be at least 1, but is -1"),
+        ({"warmup": -1}, "warmup must be >= 0, but is -1"),
+        ({"decay": -1}, "decay must be >= 0, but is -1"),
+        ({"sample_every": -1}, "sample_every must be >= 0, but is -1"),
+        ({"learning_rate": math.nan}, "learning_rate must be finite and > 0, but is nan"),
+        ({"clip": 0.0}, "clip must be finite and > 0, but is 0"),
+        ({"ema": 1.0}, r"ema, a decay, must be in \[0, 1\), but is 1"),
+        ({"label_dropout": 1.5}, r"label_dropout must be in \[0, 1\], but is 1.5"),
+    ],
+)
+def test_settings_out_of_range_are_refused(options, message):
+    with pytest.raises(ValueError, match=message):
+        sd.TrainingOptions(**options)
