@@ -135,10 +135,26 @@ def test_other_starts(prior, tmp_path, capsys):
     assert (tmp_path / "grid.png").exists()
 
 
-@pytest.mark.parametrize("command", ["train --config {}", "sample --model {}"])
-def test_a_dry_run_writes_nothing(command, trained, tmp_path):
-    argument = DIGITS if command.startswith("train") else trained
-    run(f"{command.format(argument)} --out {tmp_path / 'new'} --dry_run true")
+@pytest.mark.parametrize(
+    ("command", "told"),
+    [
+        ("corrupt --config RECIPE --count 3", "3 images at 9 times, to .*new/corruption.png"),
+        ("schedule --config RECIPE", r"32 levels among 256 .* largest hop 0\.\d+; to .*new"),
+        ("train --config RECIPE", "1,497 images of .* 120,000 images in steps of 64; to .*new"),
+        ("sample --model RUN", "64 images by MultistepSampler with 30 network calls each"),
+        (
+            "evaluate --model RUN --count 9 --samplers [NuSampler] --nu 0.5 --steps [3,4]",
+            "9 samples each by NuSampler-0.5 with 3 steps, NuSampler-0.5 with 4 steps",
+        ),
+    ],
+)
+def test_a_dry_run_says_what_would_be_done_and_writes_nothing(
+    command, told, trained, tmp_path, capsys
+):
+    command = command.replace("RECIPE", str(DIGITS)).replace("RUN", str(trained))
+    capsys.readouterr()
+    run(f"{command} --out {tmp_path / 'new'} --dry_run true")
+    assert re.fullmatch(f"{told}\n", capsys.readouterr().out)
     assert not list(tmp_path.iterdir())
 
 

@@ -21,6 +21,7 @@ def parser() -> Parser:
     parser.add_argument("--out", type=Path, required=True, help="The folder for corruption.png.")
     parser.add_argument("--count", type=PositiveInt, default=6, help="Images, one a row.")
     parser.add_argument("--columns", type=PositiveInt, default=9, help="Times, one a column.")
+    parser.add_argument("--dry_run", type=bool, default=False, help="Say what would be done.")
     return parser
 
 
@@ -29,6 +30,10 @@ def run(arguments: Namespace) -> None:
     recipe = Recipe(parser(), arguments)
     data = recipe.data()
     process = recipe.process(recipe.selection(data))
+    path = arguments.out / "corruption.png"
+    if arguments.dry_run:
+        print(f"{arguments.count} images at {arguments.columns} times, to {path}")
+        return
     x0 = data.batch(torch.arange(min(arguments.count, len(data))))
     noise = randn(x0.shape, generators(arguments.seed, range(len(x0))))
     times = torch.linspace(0, 1, arguments.columns)
@@ -37,6 +42,5 @@ def run(arguments: Namespace) -> None:
     for t in times:
         severity, sigma = process.schedule(t)
         labels.append(f"t {t:.2f}\n{severity:.3g}\n{sigma:.3g}")
-    path = arguments.out / "corruption.png"
     save_strip(frames, path, labels)
     print(f"wrote {path} (columns: time, severity in {process.corruption.unit}, sigma)")

@@ -52,8 +52,10 @@ def parser() -> Parser:
         "--extractor",
         type=str | None,
         default=None,
-        help="digits-8, fashion-mnist-28, fashion-mnist-16, efficientnet-lite0 or inception:PATH.",
+        help="digits-8, fashion-mnist-28, fashion-mnist-16, efficientnet-lite0, inception:PATH or "
+        "classifier:PATH.",
     )
+    parser.add_argument("--dry_run", type=bool, default=False, help="Say what would be done.")
     return parser
 
 
@@ -91,6 +93,10 @@ def run(arguments: Namespace) -> None:
         for steps in dict.fromkeys(arguments.steps)
         if not rows.has(label, steps)
     ]
+    if arguments.dry_run:
+        named = ", ".join(f"{label} with {steps} steps" for label, steps in wanted)
+        print(f"{arguments.count} samples each by {named or 'no sampler, all is measured'}")
+        return
     if wanted:
         evaluator = Evaluator(train.tensor(), test.tensor(), features, data=train.name)
         labels = by_class = None

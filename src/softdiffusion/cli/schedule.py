@@ -23,6 +23,7 @@ def parser() -> Parser:
     parser.add_argument(
         "--out", type=Path, required=True, help="The folder for schedule.yaml and schedule.png."
     )
+    parser.add_argument("--dry_run", type=bool, default=False, help="Say what would be done.")
     return parser
 
 
@@ -30,7 +31,11 @@ def run(arguments: Namespace) -> None:
     """Writes `schedule.yaml`, which `--schedule` reads, `selection.json` and `schedule.png`."""
     recipe = Recipe(parser(), arguments)
     selection = recipe.selection(recipe.data())
-    write_schedule(selection, recipe.process(selection).schedule, arguments.out)
+    schedule = recipe.process(selection).schedule
+    if arguments.dry_run:
+        print(f"{_described(selection)}; to {arguments.out}")
+        return
+    write_schedule(selection, schedule, arguments.out)
     print(f"wrote {arguments.out / 'schedule.yaml'} and schedule.png")
 
 
@@ -40,8 +45,14 @@ def write_schedule(selection: Selection | None, schedule: Schedule, out: Path) -
     (out / "schedule.yaml").write_text(yaml.safe_dump(to_config(schedule)[0], sort_keys=False))
     if selection is not None:
         (out / "selection.json").write_text(json.dumps(dataclasses.asdict(selection), indent=2))
-        print(
-            f"{len(selection.severities)} levels among {len(selection.candidates)} candidates by "
-            f"the {selection.method} distance; largest hop {selection.epsilon:.4g}"
-        )
+    print(_described(selection))
     plot_schedule(selection or schedule, out / "schedule.png")
+
+
+def _described(selection: Selection | None) -> str:
+    if selection is None:
+        return "the schedule of the recipe, without a selection"
+    return (
+        f"{len(selection.severities)} levels among {len(selection.candidates)} candidates by "
+        f"the {selection.method} distance; largest hop {selection.epsilon:.4g}"
+    )
