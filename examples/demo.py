@@ -16,6 +16,8 @@ from softdiffusion.plots import plot_losses
 
 RECIPE = Path(__file__).parent.parent / "recipes" / "digits.yaml"
 SAMPLERS = ("NaiveSampler", "MomentumSampler", "MultistepSampler")
+#: The folders that a demo makes. An earlier one's are deleted, so that it starts from nothing.
+PARTS = ("schedule", "model", "samples", "report")
 
 
 def run(command: str) -> str:
@@ -44,7 +46,8 @@ def table(markdown: str) -> str:
 def demo(out: Path, images: int | None) -> None:
     """Runs everything and writes `index.html`."""
     start = time.perf_counter()
-    shutil.rmtree(out, ignore_errors=True)
+    for part in PARTS:
+        shutil.rmtree(out / part, ignore_errors=True)
     recipe = f"--config {os.path.relpath(RECIPE)}"
     length = "" if images is None else f" --images {images} --decay {images // 4}"
     samplers = ",".join(SAMPLERS)
