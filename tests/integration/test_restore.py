@@ -97,6 +97,22 @@ def test_another_operator(folder):
         assert methods[name]["psnr"] > methods["degraded"]["psnr"] + 3
 
 
+def test_dps_on_a_model_without_a_transform(folder, tmp_path):
+    """Neither way needs one, nor does the Wiener filter."""
+    corruption = sd.Composition([sd.GaussianBlur(), sd.FadingMask()], [2.0, 1.0])
+    schedule = sd.schedules.linear((0.0, 1.0), (0.02, 0.2))
+    process = sd.SoftDiffusion(corruption, schedule)
+    network = sd.SmallUNet(1, width=8, multipliers=(1,), attention=False)
+    prior = sd.GaussianPrior.fit(process, sd.data.load("digits"))
+    sd.save(folder / "composed", sd.Denoiser(network, process), prior)
+    command = "--input {}/masked --model {}/composed --data digits --samples 1 --sampler "
+    command += "BridgeSampler --sampler.steps 3 --originals {}/originals"
+    assert "Wiener" in restore(folder, f"{command} --severity 0.5")["quality"]["methods"]
+    way = f"--operator FadingMask --operator_severity 1.0 --sigma_y {SIGMA_Y} --dps_step 1"
+    methods = restore(folder, f"{command} {way}")["quality"]["methods"]
+    assert methods["Wiener"]["psnr"] > methods["degraded"]["psnr"] + 3
+
+
 def test_the_seed_decides_and_the_batch_does_not(folder):
     def images(command: str) -> torch.Tensor:
         restore(folder, f"--input {{}}/blurred --severity 1 --samples 2 {SHORT} {command}")
@@ -141,6 +157,9 @@ def test_bad_input_ends_in_one_sentence(folder, tmp_path, capsys):
     assert "give both of them" in message(f"{blurred} --operator FadingMask")
     assert "give it or an operator" in message(
         f"{blurred} --severity 1 --operator FadingMask --operator_severity 1"
+    )
+    assert "DPS is for measurements by an operator" in message(
+        f"{blurred} --severity 1 --dps_step 1"
     )
     assert "no file or folder" in message("--input {}/absent --severity 1")
     assert "no images in" in message(f"--input {tmp_path} --severity 1")

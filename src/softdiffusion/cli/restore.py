@@ -12,12 +12,19 @@ from torch import Tensor
 
 from ..corruptions import Corruption
 from ..data import Images, open, read_images
-from ..denoisers import BaseDenoiser, GaussianDenoiser
+from ..denoisers import BaseDenoiser
 from ..operators import LinearOperator
 from ..plots import save_grid, save_images, save_strip
 from ..process import SoftDiffusion
 from ..random import generators
-from ..restoration import Restoration, one_step, pseudo_inverse, restore, wiener
+from ..restoration import (
+    Restoration,
+    linear_model,
+    one_step,
+    pseudo_inverse,
+    restore,
+    wiener,
+)
 from ..samplers import Sampler
 from .models import load_model, recipe_of
 from .originals import compare
@@ -60,6 +67,13 @@ def parser() -> Parser:
     )
     parser.add_argument("--operator_severity", type=float | None, default=None)
     parser.add_argument(
+        "--dps_step",
+        type=float | None,
+        default=None,
+        help="For an --operator: DPS with this step (1 to begin with) in the place of the data's "
+        "spectrum.",
+    )
+    parser.add_argument(
         "--sampler",
         type=Callable[[SoftDiffusion, BaseDenoiser], Sampler] | None,
         default=None,
@@ -101,7 +115,8 @@ def run(arguments: Namespace) -> None:
     y, names = read_images(arguments.input, _shape(prior.sample(1)))
     originals = None if arguments.originals is None else _named(arguments.originals, y, names)
     data = _data(arguments, needed=operator is not None or arguments.severity is None)
-    way = "another operator" if operator else f"severity {arguments.severity or 'to be estimated'}"
+    severity = "to be estimated" if arguments.severity is None else arguments.severity
+    way = "another operator" if operator else f"severity {severity}"
     print(f"{len(y)} images, {arguments.samples} samples each, {way}, to {arguments.out}")
     if arguments.dry_run:
         return
@@ -110,6 +125,7 @@ def run(arguments: Namespace) -> None:
         "severity": arguments.severity,
         "sigma_y": arguments.sigma_y,
         "operator": operator,
+        "dps_step": arguments.dps_step,
         "data": None if data is None else Recipe.measured(data).to(y),
         "generator": generators(arguments.seed, range(len(y))),
         "batch_size": arguments.batch_size,
@@ -197,7 +213,7 @@ def _pictures(
         "pseudo-inverse": pseudo_inverse(operator, y, settings["sigma_y"]),
     }
     if settings["data"] is not None:
-        linear = GaussianDenoiser.fit(denoiser.process, settings["data"])
+        linear = linear_model(denoiser.process, settings["data"])
         pictures["Wiener"] = wiener(linear, operator, y, settings["sigma_y"])
     pictures["one step"] = one_step(denoiser, y, **settings)
     pictures["sample"] = found.samples[0]

@@ -94,7 +94,7 @@ class PosteriorDenoiser(BaseDenoiser):
             raise ValueError(
                 "The posterior by the data's spectrum needs a corruption that is diagonal in a "
                 f"transform, which {type(denoiser.process.corruption).__name__} is not; use "
-                "DPSDenoiser."
+                "DPSDenoiser, in restorations dps_step."
             )
         if (spectrum < 0).any():
             raise ValueError(f"Variances must be >= 0, but one is {spectrum.min():g}.")

@@ -6,13 +6,14 @@ from .level import start_time, top_up
 from .restore import restore
 from .result import Restoration
 from .severity import SeverityEstimate, SeverityEstimator
-from .start import posterior_start
+from .start import linear_model, posterior_start
 
 __all__ = [
     "Restoration",
     "SamplerFactory",
     "SeverityEstimate",
     "SeverityEstimator",
+    "linear_model",
     "one_step",
     "posterior_start",
     "pseudo_inverse",

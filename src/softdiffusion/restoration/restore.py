@@ -7,7 +7,7 @@ from torch import Tensor
 
 from ..checks import check_finite
 from ..denoisers import BaseDenoiser, DPSDenoiser, GaussianDenoiser, PosteriorDenoiser
-from ..operators import LinearOperator
+from ..operators import Convolution, Diagonal, LinearOperator, Matrix, Scale
 from ..process import SoftDiffusion
 from ..random import Generator, randn
 from ..samplers import AncestralSampler, MultistepSampler
@@ -15,7 +15,7 @@ from .draw import Begin, SamplerFactory, draw
 from .level import start_time, top_up
 from .result import Restoration
 from .severity import SeverityEstimate, SeverityEstimator
-from .start import posterior_start
+from .start import linear_model, posterior_start
 
 __all__ = ["restore"]
 
@@ -64,11 +64,11 @@ def restore(
         sampler: Makes the sampler from process and denoiser, such as
             `partial(sd.BridgeSampler, steps=50)`. Its times are scaled to the time of the images,
             so the number of steps stays. The default is `AncestralSampler` with 100 steps from a
-            level (it needs a corruption that is diagonal in a transform, or a matrix), and
-            `MultistepSampler` with 30 for an operator.
+            level (it needs a corruption that is diagonal in a transform, a convolution or a
+            matrix), and `MultistepSampler` with 30 for an operator.
         samples: The number S >= 1 of samples an image.
         dps_step: For an operator: `DPSDenoiser` with this step in the place of
-            `PosteriorDenoiser`.
+            `PosteriorDenoiser`; needed if no transform makes the model's corruption diagonal.
         generator: One generator for all, or one an image, which then has the same samples whatever
             else is restored with it, up to rounding.
         batch_size: The number of samples drawn at a time, >= 1; None draws all images of equal
@@ -95,7 +95,7 @@ def restore(
     estimate = known = None
     if operator is not None:
         t = torch.ones(len(y), dtype=torch.float64)
-        linear = _fitted(process, data, y)
+        linear = linear_model(process, _needed(data).to(y))
         begin = _by_operator(denoiser, y, operator, sigma_y, linear, dps_step)
         sampler = sampler or _MULTISTEP
     else:
@@ -106,7 +106,7 @@ def restore(
         t = start_time(process, known, sigma_y)
         begin = _at_level(denoiser, y, sigma_y)
         operator = process.corruption.at(known.to(y.device))
-        sampler = sampler or _ANCESTRAL
+        sampler = sampler or _default(process, operator)
     found = draw(process, begin, t, sampler, samples, generator, batch_size, progress)
     misses = [(operator(x) - y).flatten(1).square().mean(dim=1).sqrt() for x in found]
     return Restoration(found, torch.stack(misses), t, known, estimate)
@@ -135,7 +135,7 @@ def _by_operator(
 
     def begin(t: Tensor, index: Tensor, source: Generator) -> tuple[Tensor, BaseDenoiser]:
         part = y[index]
-        start = posterior_start(linear, operator, part, sigma_y, source)
+        start = posterior_start(linear, operator, part, sigma_y, source, denoiser.process)
         if dps_step is not None:
             return start, DPSDenoiser(denoiser, operator, part, sigma_y, dps_step)
         return start, PosteriorDenoiser(denoiser, operator, part, sigma_y, linear.spectrum)
@@ -143,19 +143,34 @@ def _by_operator(
     return begin
 
 
-def _fitted(process: SoftDiffusion, data: Tensor | None, y: Tensor) -> GaussianDenoiser:
-    """Mean and spectrum of the data."""
+def _default(process: SoftDiffusion, operator: LinearOperator) -> SamplerFactory:
+    """The sampler that draws from the posterior of one image."""
+    if not isinstance(operator, Diagonal | Scale | Convolution | Matrix):
+        raise ValueError(
+            "The default sampler takes square roots, and those of "
+            f"{type(process.corruption).__name__} are not known; name another one, such as "
+            "BridgeSampler."
+        )
+    return _ANCESTRAL
+
+
+def _needed(data: Tensor | None) -> Tensor:
+    """The data, if there are any."""
     if data is None:
         raise ValueError(
             "Without a severity of the model's own corruption, clean images like those of training "
             "are needed for their mean and spectrum; pass them as data."
         )
-    return GaussianDenoiser.fit(process, data.to(y))
+    return data
 
 
 def _estimated(
     process: SoftDiffusion, data: Tensor | None, y: Tensor, sigma_y: float
 ) -> SeverityEstimate:
-    linear = _fitted(process, data, y)
-    assert data is not None  # or else there would be nothing fitted
-    return SeverityEstimator.fit(linear, data.to(y), sigma_y)(y)
+    images = _needed(data).to(y)
+    if process.corruption.transform is None:
+        raise ValueError(
+            f"The severity of {type(process.corruption).__name__}, which no transform makes "
+            "diagonal, can't be estimated; give it."
+        )
+    return SeverityEstimator.fit(GaussianDenoiser.fit(process, images), images, sigma_y)(y)

@@ -1,13 +1,30 @@
-"""The start of a sampler that is conditioned on a measurement."""
+"""What is known before sampling: the data's moments, and a start that knows the measurement."""
 
 from torch import Tensor
 
+from ..corruptions import Identity
 from ..denoisers import GaussianDenoiser
 from ..denoisers.posterior import conditional_mean
 from ..operators import Diagonal, LinearOperator
+from ..process import SoftDiffusion
 from ..random import Generator, randn
 
-__all__ = ["posterior_start", "prior_covariance"]
+__all__ = ["linear_model", "posterior_start", "prior_covariance"]
+
+
+def linear_model(process: SoftDiffusion, data: Tensor) -> GaussianDenoiser:
+    """Mean and spectrum of images, in the transform of the process, or in the DCT without one.
+
+    Without one, the result belongs to a process of the same noise that leaves images as they are:
+    it holds the moments alone.
+
+    Arguments:
+        process: The model's process.
+        data: Clean images, (N, C, ...).
+    """
+    if process.corruption.transform is None:
+        process = SoftDiffusion(Identity(), process.schedule)
+    return GaussianDenoiser.fit(process, data)
 
 
 def posterior_start(
@@ -16,6 +33,7 @@ def posterior_start(
     y: Tensor,
     sigma_y: float,
     generator: Generator = None,
+    process: SoftDiffusion | None = None,
 ) -> Tensor:
     r"""Draws :math:`x_1` from :math:`p(x_1 | y)` for Gaussian data.
 
@@ -28,11 +46,12 @@ def posterior_start(
         x_1 = C_1 x_0 + \sigma_1 \eta.
 
     Arguments:
-        linear: The process with mean and spectrum of its data.
+        linear: Mean and spectrum of the data (see `linear_model`).
         operator: The measurement's operator A.
         y: The measurements, (B, ...).
         sigma_y: Their noise, >= 0.
         generator: One for all, or one for every image.
+        process: The process whose start is drawn; None for that of `linear`.
 
     Returns:
         Starts in the dtype of `y`, (B, C, ...).
@@ -44,7 +63,8 @@ def posterior_start(
     drawn = linear.mean.to(y) + linear.transform.inverse(z)
     missed = y - sigma_y * randn(y.shape, generator, y.dtype, y.device)
     x0 = conditional_mean(drawn, prior_covariance(linear), operator, missed, sigma_y)
-    return linear.process.perturb(x0, 1.0, randn(shape, generator, y.dtype, y.device))
+    noise = randn(shape, generator, y.dtype, y.device)
+    return (process or linear.process).perturb(x0, 1.0, noise)
 
 
 def prior_covariance(linear: GaussianDenoiser) -> LinearOperator:

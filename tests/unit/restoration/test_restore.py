@@ -4,7 +4,8 @@ import pytest
 import torch
 
 import softdiffusion as sd
-from softdiffusion.restoration import start_time
+from softdiffusion.operators import DCT
+from softdiffusion.restoration import linear_model, start_time
 from tests.registry import IMAGES, LINES, every_third, process, small_network
 
 SHORT = partial(sd.AncestralSampler, steps=4)
@@ -125,6 +126,45 @@ def test_dps_takes_the_place_of_the_posterior():
     )
     assert not torch.allclose(plain.samples, dps.samples)
     assert torch.isfinite(dps.samples).all()
+
+
+def without_a_transform() -> sd.Denoiser:
+    corruption = sd.Composition([sd.GaussianBlur(), sd.FadingMask()], [2.0, 1.0])
+    schedule = sd.schedules.linear((0.0, 1.0), (0.02, 0.2))
+    return sd.Denoiser(small_network(), sd.SoftDiffusion(corruption, schedule))
+
+
+def test_models_without_a_transform_restore_by_what_needs_none():
+    model = without_a_transform()
+    y = model.process.corruption.at(0.5)(IMAGES)
+    bridge = partial(sd.BridgeSampler, steps=3)
+    assert torch.isfinite(sd.restore(model, y, severity=0.5, sampler=bridge).samples).all()
+    by_operator = {"operator": every_third(), "data": IMAGES, "sampler": bridge}
+    found = sd.restore(model, LINES, dps_step=1.0, **by_operator)
+    assert torch.isfinite(found.samples).all() and (found.t == 1).all()
+    with pytest.raises(ValueError, match="square roots, and those of Composition are not known"):
+        sd.restore(model, y, severity=0.5)
+    with pytest.raises(ValueError, match="severity of Composition, .* can't be estimated; give it"):
+        sd.restore(model, y, data=IMAGES, sampler=bridge)
+    with pytest.raises(ValueError, match="which Composition is not; use DPSDenoiser"):
+        sd.restore(model, LINES, **by_operator)
+
+
+def test_without_a_transform_the_spectrum_is_that_of_the_dct():
+    linear = linear_model(without_a_transform().process, IMAGES)
+    expected = DCT().forward(IMAGES - IMAGES.mean(dim=0)).square().mean(dim=0)
+    torch.testing.assert_close(linear.spectrum, expected)
+    torch.testing.assert_close(linear.mean, IMAGES.mean(dim=0))
+    in_pixels = sd.SoftDiffusion(sd.FadingMask(), process().schedule)
+    assert linear_model(in_pixels, IMAGES).process is in_pixels
+
+
+def test_a_convolution_is_restored_by_the_default_sampler():
+    blur = sd.KernelBlur([[0.0, 0.0, 0.0], [0.1, 0.6, 0.3], [0.0, 0.0, 0.0]])
+    schedule = sd.schedules.linear((0.0, 1.0), (0.02, 0.2))
+    model = sd.Denoiser(small_network(), sd.SoftDiffusion(blur, schedule))
+    found = sd.restore(model, blur.at(0.5)(IMAGES), severity=0.5)
+    assert torch.isfinite(found.samples).all()
 
 
 def test_progress_is_shown_by_batch(capsys):
