@@ -57,7 +57,8 @@ def restore(
         denoiser: The model.
         y: Degraded images, (B, C, ...), on the model's device.
         severity: Their severity in the unit of the model's corruption, or one an image, (B,).
-        sigma_y: The standard deviation of the noise that they have, for images in [-1, 1].
+        sigma_y: The standard deviation of the noise that they have, for images in [-1, 1]. Files
+            of 8 bits have 0.0023 by their rounding alone; an estimated severity relies on it.
         operator: A, the same for all images, if it is not of the model's corruption.
         data: Clean images like those of training, (N, C, ...). Their mean and spectrum are needed
             to estimate the severity, and for an operator.
