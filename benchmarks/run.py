@@ -173,6 +173,7 @@ FAMILIES: list[tuple[sd.Corruption, float]] = [
     (sd.Pixelate(), 6.0),
     (sd.Downsample(), 6.0),
     (sd.Greyscale(), 1.0),
+    (sd.ChannelMixing([[0.8, 0.1, 0.1], [0.1, 0.8, 0.1], [0.1, 0.1, 0.8]]), 1.0),
     (sd.Scaling(), 1.0),
     (sd.RandomProjection(), 1.0),
 ]
