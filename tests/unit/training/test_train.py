@@ -70,6 +70,41 @@ def test_the_average_is_returned_and_saved(tmp_path):
     assert not torch.equal(average.backbone.last[-1].weight, denoiser.backbone.last[-1].weight)
 
 
+class Listener(nn.Module):
+    """A backbone of two classes that keeps what it is told."""
+
+    classes = 2
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.weight = nn.Parameter(torch.tensor([0.1]))
+        self.heard: list[tuple[torch.Tensor, torch.Tensor]] = []
+
+    def forward(self, x, t, labels=None):
+        self.heard.append((x.detach().mean(dim=(1, 2, 3)), labels))
+        return self.weight * x
+
+
+def test_every_image_comes_with_its_class_and_some_without(tmp_path):
+    labels = torch.arange(24) % 2
+    bright = (2.0 * labels - 1)[:, None, None, None].expand(24, 1, 4, 4) * 0.9
+    backbone = Listener()
+    sd.train(
+        ArrayImages("black and white", bright.contiguous(), labels),
+        sd.Denoiser(backbone, process()),
+        sd.CleanRegression(),
+        2000,
+        out=tmp_path,
+        options=sd.TrainingOptions(batch_size=100, label_dropout=0.3),
+        progress=False,
+    )
+    means, told = (torch.cat(parts) for parts in zip(*backbone.heard, strict=True))
+    # Noise of 0.2 over 16 pixels moves a mean of 0.9 by 0.05.
+    assert torch.equal(told[told >= 0], (means > 0).long()[told >= 0])
+    # Four standard errors of a share of 0.3 in 2,000.
+    assert abs(float((told == -1).double().mean()) - 0.3) < 4 * (0.3 * 0.7 / 2000) ** 0.5
+
+
 def test_the_learning_rate_rises_and_falls_in_straight_lines(tmp_path):
     run(tmp_path, 80, warmup=32, decay=40, learning_rate=0.5)
     rates = [row["learning_rate"] for row in rows(tmp_path)]
