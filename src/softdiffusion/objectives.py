@@ -6,6 +6,7 @@ sample, shape (B,). Throughout, :math:`e = \hat x_0 - x_0` is the error of the p
 of an image, so that losses compare between image sizes.
 """
 
+import math
 from abc import ABC, abstractmethod
 from collections.abc import Callable
 from typing import Literal
@@ -13,7 +14,7 @@ from typing import Literal
 import torch
 from torch import Tensor
 
-from .checks import per_sample
+from .checks import check_range, per_sample
 from .process import SoftDiffusion
 
 __all__ = [
@@ -164,8 +165,7 @@ class StepMatched(Objective):
     """
 
     def __init__(self, steps: int, soft_share: float = 0.0) -> None:
-        if soft_share < 0:
-            raise ValueError(f"The soft share must be >= 0, but is {soft_share:g}.")
+        check_range("The soft share", soft_share, 0.0, math.inf)
         self.steps = check_steps(steps)
         self.soft_share = soft_share
 

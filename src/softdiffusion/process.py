@@ -72,7 +72,7 @@ class SoftDiffusion:
         """
         t = _time(t).to(x_t.device)
         variance = per_sample(self._positive_sigma(t), x_t) ** 2
-        return (self.operator(t)(x0_hat) - x_t) / variance
+        return ((self.operator(t)(x0_hat) - x_t) / variance).to(x_t.dtype)
 
     def snr(self, t: Time, spectrum: Tensor) -> Tensor:
         r"""The signal-to-noise ratio of every mode, :math:`\lambda_k^2 v_k / \sigma_t^2`.

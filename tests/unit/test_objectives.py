@@ -264,7 +264,8 @@ def test_one_time_a_sample_is_needed(objective):
     [
         (lambda: sd.LookAhead(0), "number of steps must be at least 1, but is 0"),
         (lambda: sd.StepMatched(-3), "number of steps must be at least 1, but is -3"),
-        (lambda: sd.StepMatched(5, soft_share=-0.1), "soft share must be >= 0, but is -0.1"),
+        (lambda: sd.StepMatched(5, soft_share=-0.1), "soft share must be .* >= 0, but is -0.1"),
+        (lambda: sd.StepMatched(5, soft_share=math.nan), "soft share must be finite"),
     ],
 )
 def test_arguments_out_of_range_are_refused(make, message):

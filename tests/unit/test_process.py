@@ -53,6 +53,8 @@ def test_the_dtype_of_the_images_is_kept(dtype):
     assert x_t.dtype == dtype
     error = (x_t.double() - BLUR.perturb(X, T, NOISE)).norm() / X.norm()
     assert error <= 4 * torch.finfo(dtype).eps
+    for t in (T, 0.5):
+        assert BLUR.score(x_t, t, x_t).dtype == dtype
 
 
 def test_a_float_a_number_and_one_time_a_sample_agree():

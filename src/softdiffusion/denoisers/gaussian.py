@@ -3,7 +3,7 @@
 import torch
 from torch import Tensor
 
-from ..checks import check_labels, per_sample
+from ..checks import check_finite, check_labels, per_sample
 from ..process import SoftDiffusion
 from .denoiser import BaseDenoiser
 
@@ -26,7 +26,8 @@ class GaussianDenoiser(BaseDenoiser):
         spectrum: The variance of every coefficient in the corruption's transform, (C, ...), >= 0.
 
     Raises:
-        ValueError: If the corruption has no such transform, or a variance is negative.
+        ValueError: If the corruption has no such transform, a variance is negative, or mean and
+            spectrum are not finite or differ in shape.
     """
 
     mean: Tensor
@@ -39,6 +40,13 @@ class GaussianDenoiser(BaseDenoiser):
                 "The Gaussian denoiser needs a corruption that is diagonal in a transform, which "
                 f"{type(process.corruption).__name__} is not."
             )
+        if mean.shape != spectrum.shape:
+            raise ValueError(
+                "Mean and spectrum must have one shape (C, ...), but have "
+                f"{tuple(mean.shape)} and {tuple(spectrum.shape)}."
+            )
+        check_finite("The mean", mean)
+        check_finite("The spectrum", spectrum)
         if (spectrum < 0).any():
             raise ValueError(f"Variances must be >= 0, but one is {spectrum.min():g}.")
         self.process = process

@@ -1,5 +1,6 @@
 """Preconditioning: the scales of a network's input, output and skip connection."""
 
+import math
 from abc import ABC, abstractmethod
 
 import torch
@@ -45,12 +46,14 @@ class EDM(Preconditioning):
         data_std: The standard deviation d of the data, > 0.
 
     Raises:
-        ValueError: If `data_std` is not positive.
+        ValueError: If `data_std` is not positive and finite.
     """
 
     def __init__(self, data_std: float = 0.5) -> None:
-        if not data_std > 0:
-            raise ValueError(f"The data's standard deviation must be > 0, but is {data_std:g}.")
+        if not 0 < data_std < math.inf:
+            raise ValueError(
+                f"The data's standard deviation must be > 0 and finite, but is {data_std:g}."
+            )
         self.data_std = data_std
 
     def __call__(self, process: SoftDiffusion, x_t: Tensor, t: Tensor) -> Factors:

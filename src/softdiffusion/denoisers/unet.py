@@ -25,7 +25,8 @@ class SmallUNet(nn.Module):
         classes: The number of classes that it can be told; 0 for none.
 
     Raises:
-        ValueError: If the width is not a positive multiple of 8, or there is no level.
+        ValueError: If the width is not a positive multiple of 8, there is no channel, block or
+            level, or a multiplier is below 1.
     """
 
     def __init__(
@@ -39,10 +40,11 @@ class SmallUNet(nn.Module):
         classes: int = 0,
     ) -> None:
         super().__init__()
-        if width < 8 or width % 8 or not multipliers:
+        if width < 8 or width % 8 or min(channels, blocks, *multipliers, len(multipliers)) < 1:
             raise ValueError(
-                "A U-Net needs a positive width that is a multiple of 8 and at least one level, "
-                f"but has width {width} and multipliers {tuple(multipliers)}."
+                "A U-Net needs a positive width that is a multiple of 8 and at least one channel, one "
+                f"block and one level, with multipliers >= 1, but has width {width}, channels "
+                f"{channels}, blocks {blocks} and multipliers {tuple(multipliers)}."
             )
         self.channels = channels
         self.width = width

@@ -38,6 +38,8 @@ class Estimator:
         known = ("auto", "closed", "exact", "sliced", "entropic")
         if self.method not in known:
             raise ValueError(f"The method must be one of {known}, but is {self.method!r}.")
+        if self.samples < 1:
+            raise ValueError(f"Distances need at least 1 sample, not {self.samples}.")
 
 
 def wasserstein_distance(
@@ -70,7 +72,8 @@ def wasserstein_distance(
         seed: Chooses those images and the directions of "sliced".
 
     Raises:
-        ValueError: If "closed" is asked for where its condition fails.
+        ValueError: If "closed" is asked for where its condition fails, `samples` is below 1, or
+            there is no image or one that is not finite.
     """
     severities = torch.tensor([severity_a, severity_b], dtype=torch.float64)
     estimator = Estimator(method, samples, seed)

@@ -116,6 +116,15 @@ def test_a_corruption_without_a_transform_is_refused():
         sd.GaussianDenoiser.fit(process, torch.zeros(3, 1, 2, 2))
 
 
-def test_a_negative_variance_is_refused():
-    with pytest.raises(ValueError, match="Variances must be >= 0, but one is -0.5"):
-        sd.GaussianDenoiser(PROCESSES["blur"], torch.zeros(1, 2, 2), torch.full((1, 2, 2), -0.5))
+@pytest.mark.parametrize(
+    ("mean", "spectrum", "message"),
+    [
+        (torch.zeros(1, 2, 2), torch.full((1, 2, 2), -0.5), "must be >= 0, but one is -0.5"),
+        (torch.zeros(1, 2, 2), torch.full((1, 2, 2), torch.nan), "The spectrum must be finite"),
+        (torch.full((1, 2, 2), torch.inf), torch.ones(1, 2, 2), "The mean must be finite"),
+        (torch.zeros(1, 2, 2), torch.ones(1, 2, 3), r"have \(1, 2, 2\) and \(1, 2, 3\)"),
+    ],
+)
+def test_impossible_moments_are_refused(mean, spectrum, message):
+    with pytest.raises(ValueError, match=message):
+        sd.GaussianDenoiser(PROCESSES["blur"], mean, spectrum)

@@ -45,6 +45,6 @@ def test_the_variances_hold_on_white_images():
 
 
 def test_a_standard_deviation_that_is_not_positive_is_refused():
-    for data_std in (0.0, -1.0, float("nan")):
+    for data_std in (0.0, -1.0, float("nan"), float("inf")):
         with pytest.raises(ValueError, match="standard deviation must be > 0"):
             sd.EDM(data_std)

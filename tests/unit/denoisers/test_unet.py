@@ -82,7 +82,17 @@ def test_dropout_is_for_training_alone():
     assert not torch.equal(network(x, t), network(x, t))
 
 
-@pytest.mark.parametrize("options", [{"width": 12}, {"width": 0}, {"multipliers": ()}])
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"width": 12},
+        {"width": 0},
+        {"multipliers": ()},
+        {"multipliers": (1, 0)},
+        {"blocks": 0},
+        {"channels": 0},
+    ],
+)
 def test_impossible_shapes_of_networks_are_refused(options):
     with pytest.raises(ValueError, match="a positive width that is a multiple of 8"):
-        sd.SmallUNet(channels=1, **options)
+        sd.SmallUNet(**{"channels": 1} | options)

@@ -182,7 +182,9 @@ def test_unusable_images_are_refused():
             wasserstein_distance(sd.GaussianBlur(), images, 1, 2)
 
 
-def test_an_unknown_method_is_refused(digits):
+def test_an_unknown_method_and_no_samples_are_refused(digits):
+    with pytest.raises(ValueError, match="at least 1 sample, not 0"):
+        wasserstein_distance(sd.GaussianBlur(), digits, 1, 2, method="exact", samples=0)
     with pytest.raises(ValueError, match="must be one of .*'entropic'\\), but is 'fast'"):
         wasserstein_distance(sd.GaussianBlur(), digits, 1, 2, method="fast")
 
