@@ -42,8 +42,8 @@ class SmallUNet(nn.Module):
         super().__init__()
         if width < 8 or width % 8 or min(channels, blocks, *multipliers, len(multipliers)) < 1:
             raise ValueError(
-                "A U-Net needs a positive width that is a multiple of 8 and at least one channel, one "
-                f"block and one level, with multipliers >= 1, but has width {width}, channels "
+                "A U-Net needs a positive width that is a multiple of 8 and at least one channel, "
+                f"one block and one level, with multipliers >= 1, but has width {width}, channels "
                 f"{channels}, blocks {blocks} and multipliers {tuple(multipliers)}."
             )
         self.channels = channels
