@@ -82,8 +82,9 @@ def train(
     Raises:
         ValueError: If the folder holds a run with another configuration, other data or a damaged
             checkpoint, the data do not have the labels that the denoiser's classes need, the prior
-            can't be saved with the denoiser, no image is asked for, a tensor is out of range or
-            not finite, the device lacks the precision, or the loss is not finite.
+            can't be saved with the denoiser, no image is asked for, or fewer than were seen
+            already, a tensor is out of range or not finite, the device lacks the precision, or the
+            loss is not finite.
     """
     from accelerate import Accelerator
     from tqdm import tqdm
@@ -113,6 +114,11 @@ def train(
     checkpoints = Checkpoints(out)
 
     start = checkpoints.restore(state)
+    if start > images:
+        raise ValueError(
+            f"The training in {out} has seen {start} images already, more than {images}; ask for "
+            "as many or more, or choose another folder."
+        )
     if accelerator.is_main_process:
         records = Records(out, start)
     accelerator.wait_for_everyone()

@@ -13,6 +13,7 @@ from torch import nn
 import softdiffusion as sd
 from softdiffusion.data import ArrayImages, DataOrder
 from softdiffusion.training.train import _batch
+from tests.command import contents
 from tests.registry import process
 
 IMAGES = torch.rand(24, 1, 4, 4, generator=torch.Generator().manual_seed(0)) * 2 - 1
@@ -60,6 +61,14 @@ def test_a_longer_training_goes_on_where_the_shorter_one_ended(times, tmp_path):
     assert [row["loss"] for row in rows(tmp_path / "whole")] == [
         row["loss"] for row in rows(tmp_path / "parts")
     ]
+
+
+def test_fewer_images_than_were_seen_are_refused(tmp_path):
+    run(tmp_path, 40)
+    before = contents(tmp_path)
+    with pytest.raises(ValueError, match="has seen 40 images already, more than 24; ask for as"):
+        run(tmp_path, 24)
+    assert contents(tmp_path) == before
 
 
 def test_the_average_is_returned_and_saved(tmp_path):
