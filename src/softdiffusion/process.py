@@ -112,8 +112,16 @@ class SoftDiffusion:
         return operator.diagonal(z)
 
     def transition(self, t: Time, s: Time) -> "Transition":
-        """The quantities of a hop from `t` to `s`, with s <= t."""
+        """The quantities of a hop from `t` to `s`.
+
+        Raises:
+            ValueError: If a time lies outside [0, 1], or s > t.
+        """
         t, s = _time(t), _time(s)
+        if (s > t).any():
+            raise ValueError(
+                f"A hop goes to an earlier time, but from {t.tolist()} it goes to {s.tolist()}."
+            )
         return Transition(
             t=t,
             s=s,

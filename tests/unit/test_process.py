@@ -176,6 +176,12 @@ def test_a_transition_has_both_ends():
     assert torch.allclose(step(X), expected, rtol=1e-12)
 
 
+def test_no_hop_goes_to_a_later_time():
+    for t in (0.5, torch.tensor([0.9, 0.5])):
+        with pytest.raises(ValueError, match=r"A hop goes to an earlier time, .* it goes to 0.6"):
+            BLUR.transition(t, torch.tensor(0.6, dtype=torch.float64))
+
+
 def test_where_the_noise_stays_its_ratio_is_1():
     """Also where there is none at all."""
     assert NOISELESS.transition(0.8, 0.3).rho == 1 and NOISELESS.transition(0.8, 0.3).keeps_noise
