@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
+import yaml
 from jsonargparse import Namespace
 from torch import Tensor
 
@@ -249,10 +250,8 @@ def _report(arguments: Namespace, names: list[str], found: Restoration) -> dict[
             for row, value in zip(rows, values, strict=True):
                 row[f"severity_{part}"] = value
     return {
-        "model": str(arguments.model),
+        "arguments": yaml.safe_load(parser().dump(arguments)),
         "sigma_y": arguments.sigma_y,
-        "samples": arguments.samples,
-        "seed": arguments.seed,
         "images": rows,
     }
 

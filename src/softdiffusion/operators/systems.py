@@ -1,5 +1,7 @@
 """Linear systems with symmetric positive definite operators."""
 
+import warnings
+
 import torch
 from torch import Tensor
 
@@ -30,7 +32,7 @@ def solve(operator: LinearOperator, b: Tensor) -> Tensor:
 
 
 def conjugate_gradients(
-    operator: LinearOperator, b: Tensor, iterations: int = 500, tolerance: float = 1e-5
+    operator: LinearOperator, b: Tensor, iterations: int = 1000, tolerance: float = 1e-5
 ) -> Tensor:
     r"""Solves `K u = b` for every image of a batch by applications of K alone.
 
@@ -39,7 +41,8 @@ def conjugate_gradients(
 
     .. math:: k \approx \tfrac12 \sqrt{\kappa}\, \ln(2 / \text{tolerance})
 
-    are enough at the condition number :math:`\kappa`.
+    are enough at the condition number :math:`\kappa`. It computes in double precision, since in
+    single the residuals of an ill-conditioned system stop shrinking.
 
     Arguments:
         operator: K, symmetric positive semi-definite.
@@ -47,10 +50,13 @@ def conjugate_gradients(
         iterations: The largest number of applications of K.
         tolerance: The norm of the residual, relative to that of `b`, that is small enough.
 
+    Warns:
+        RuntimeWarning: If an image has not got there after all iterations.
+
     Source: Hestenes and Stiefel 1952.
     """
-    u = torch.zeros_like(b)
-    residual = direction = b
+    u = torch.zeros_like(b, dtype=torch.float64)
+    residual = direction = b.double()
     energy = _dot(residual, residual)
     goal = tolerance**2 * energy
     for _ in range(iterations):
@@ -59,13 +65,27 @@ def conjugate_gradients(
         moves = (energy > goal) & (curvature > 0)
         if not moves.any():
             break
-        length = per_sample(torch.where(moves, energy / curvature, 0.0), b)
+        length = per_sample(torch.where(moves, energy / curvature, 0.0), u)
         u = u + length * direction
         residual = residual - length * image
         left = _dot(residual, residual)
-        direction = residual + per_sample(torch.where(moves, left / energy, 0.0), b) * direction
+        direction = residual + per_sample(torch.where(moves, left / energy, 0.0), u) * direction
         energy = left
-    return u
+    else:
+        _warn_if_far(energy, goal, iterations, tolerance)
+    return u.to(b.dtype)
+
+
+def _warn_if_far(energy: Tensor, goal: Tensor, iterations: int, tolerance: float) -> None:
+    if (energy > goal).any():
+        worst = tolerance * float((energy / goal).max().sqrt())
+        warnings.warn(
+            f"Conjugate gradients stopped after {iterations} iterations at a relative residual of "
+            f"{worst:.1e} instead of {tolerance:.0e}: the system is nearly singular; a larger "
+            "measurement noise makes it easier.",
+            RuntimeWarning,
+            stacklevel=3,
+        )
 
 
 def _dot(a: Tensor, b: Tensor) -> Tensor:

@@ -58,7 +58,7 @@ def restore(
         y: Degraded images, (B, C, ...), on the model's device.
         severity: Their severity in the unit of the model's corruption, or one an image, (B,).
         sigma_y: The standard deviation of the noise that they have, for images in [-1, 1]. Files
-            of 8 bits have 0.0023 by their rounding alone; an estimated severity relies on it.
+            of 8 bits have 0.0023 by their rounding alone; an estimated severity needs it.
         operator: A, the same for all images, if it is not of the model's corruption.
         data: Clean images like those of training, (N, C, ...). Their mean and spectrum are needed
             to estimate the severity, and for an operator.
@@ -89,6 +89,11 @@ def restore(
     if operator is not None and severity is not None:
         raise ValueError(
             f"The severity {severity} belongs to the model's corruption; give it or an operator."
+        )
+    if operator is None and severity is None and sigma_y == 0:
+        raise ValueError(
+            "An estimate of the severity relies on the noise in the images, but sigma_y is 0; give "
+            "it (files of 8 bits have 0.0023), or the severity."
         )
     if operator is None and dps_step is not None:
         raise ValueError("DPS is for measurements by an operator; give one, or leave out dps_step.")

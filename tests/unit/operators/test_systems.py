@@ -97,3 +97,14 @@ def test_multiples_of_the_identity(dtype):
     assert torch.equal(found[:, 0, 0], torch.tensor([0.5, 0.25], dtype=dtype))
     blur = sd.GaussianBlur().at(0.5)
     assert solve(blur @ blur.T + Scale(0.1), b).dtype == dtype
+
+
+def test_a_system_that_is_not_solved_in_time_is_told():
+    matrix = torch.diag(torch.logspace(0, -9, 12, dtype=torch.float64))
+    b = torch.ones(1, 1, 12)
+    with pytest.warns(RuntimeWarning, match="stopped after 3 iterations at a relative residual"):
+        conjugate_gradients(Matrix(matrix), b, iterations=3)
+    u = conjugate_gradients(Matrix(matrix), b, iterations=40, tolerance=1e-6)
+    torch.testing.assert_close(
+        u[0, 0].double() * matrix.diag(), torch.ones(12).double(), rtol=0, atol=1e-5
+    )

@@ -145,7 +145,7 @@ def test_models_without_a_transform_restore_by_what_needs_none():
     with pytest.raises(ValueError, match="square roots, and those of Composition are not known"):
         sd.restore(model, y, severity=0.5)
     with pytest.raises(ValueError, match="severity of Composition, .* can't be estimated; give it"):
-        sd.restore(model, y, data=IMAGES, sampler=bridge)
+        sd.restore(model, y, sigma_y=0.01, data=IMAGES, sampler=bridge)
     with pytest.raises(ValueError, match="which Composition is not; use DPSDenoiser"):
         sd.restore(model, LINES, **by_operator)
 
@@ -175,7 +175,9 @@ def test_progress_is_shown_by_batch(capsys):
 def test_what_can_not_be_restored_is_refused():
     model, y = denoiser(), degraded()
     with pytest.raises(ValueError, match="clean images like those of training are needed"):
-        sd.restore(model, y)
+        sd.restore(model, y, sigma_y=0.01)
+    with pytest.raises(ValueError, match="relies on the noise in the images, but sigma_y is 0"):
+        sd.restore(model, y, data=IMAGES)
     with pytest.raises(ValueError, match="clean images like those of training are needed"):
         sd.restore(model, LINES, operator=every_third())
     with pytest.raises(ValueError, match="severity 1.0 belongs to the model's corruption; give it"):
