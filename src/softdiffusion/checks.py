@@ -5,7 +5,7 @@ import math
 import torch
 from torch import Tensor
 
-__all__ = ["check_batch", "check_finite", "check_labels", "check_range", "per_sample"]
+__all__ = ["check_batch", "check_data", "check_finite", "check_labels", "check_range", "per_sample"]
 
 
 def check_range(name: str, value: float | Tensor, low: float, high: float) -> Tensor:
@@ -48,6 +48,22 @@ def check_finite(name: str, value: Tensor) -> Tensor:
             "infinite."
         )
     return value
+
+
+def check_data(data: Tensor) -> Tensor:
+    """Returns images, (N, C, ...), if there are some, and they are finite real numbers.
+
+    Raises:
+        ValueError: If they are not.
+    """
+    if not data.is_floating_point():
+        raise ValueError(
+            f"The images must be real numbers in [-1, 1], but have the type {data.dtype}; bring "
+            "those of 8 bits there by x / 127.5 - 1."
+        )
+    if len(data) == 0:
+        raise ValueError("At least one image is needed, but there is none.")
+    return check_finite("The images", data)
 
 
 def check_batch(values: int, images: int) -> None:

@@ -13,7 +13,7 @@ from itertools import islice
 import torch
 from torch import Tensor
 
-from .checks import check_finite, check_labels
+from .checks import check_data, check_labels
 from .process import SoftDiffusion
 from .random import Generator, randn
 
@@ -385,7 +385,7 @@ def _surviving_modes(
         raise ValueError(f"max_modes must be at least 1, but is {max_modes}.")
     if len(data) < 2:
         raise ValueError(f"A prior is fitted to at least 2 images, but got {len(data)}.")
-    check_finite("The data", data)
+    check_data(data)
     operator = process.operator(1.0)
 
     def corrupted() -> Iterator[Tensor]:

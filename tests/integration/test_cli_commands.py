@@ -80,7 +80,11 @@ def test_schedule_chooses_levels_that_train_takes(tmp_path):
     )
 
 
-@pytest.mark.parametrize("recipe", sorted(RECIPES.glob("*.yaml")), ids=lambda path: path.stem)
+#: Those on a folder of pictures are tried in test_gpu_recipes.py.
+OWN_DATA = [p for p in sorted(RECIPES.glob("*.yaml")) if "data: folder:" not in p.read_text()]
+
+
+@pytest.mark.parametrize("recipe", OWN_DATA, ids=lambda path: path.stem)
 def test_every_recipe_can_be_trained(recipe, tmp_path, capsys, request):
     if str(yaml.safe_load(recipe.read_text())["data"]).startswith("fashion-mnist"):
         request.getfixturevalue("fashion_mnist")  # skips, with the reason, where it is absent
@@ -110,6 +114,14 @@ def test_samples_do_not_depend_on_how_many_are_drawn_at_a_time(trained, tmp_path
         run(f"sample --model {trained} --out {tmp_path / str(size)} --batch_size {size} {SAMPLE}")
     one, all_ = (contents(tmp_path / size / "images") for size in ("1", "256"))
     assert one == all_
+
+
+def test_fewer_images_are_not_put_among_those_of_a_longer_run(trained, tmp_path, capsys):
+    run(f"sample --model {trained} --out {tmp_path} {SAMPLE}")
+    run(f"sample --model {trained} --out {tmp_path} {SAMPLE}")  # the same ones again are fine
+    with pytest.raises(SystemExit) as stop:
+        run(f"sample --model {trained} --out {tmp_path} {SAMPLE} --count 3")
+    assert "holds 5 images, of which 3 would be replaced" in str(stop.value)
 
 
 def test_info_says_what_the_model_is(trained, capsys):

@@ -66,6 +66,14 @@ def test_a_truncated_checkpoint(name, run, refused):
     assert sd.load(run / "final")
 
 
+@pytest.mark.parametrize("content", ["{}", "[]", '{"format": 1}'])
+def test_a_checkpoint_that_is_not_one(content, run, refused):
+    (checkpoint,) = run.glob("checkpoint-*")
+    (checkpoint / "state.json").write_text(content)
+    line = refused(f"{TINY} --out {run} --images 256")
+    assert re.search(r"checkpoint \S+ is damaged \(.*\); delete that folder to start", line), line
+
+
 @pytest.mark.parametrize("name", ["training.json", "recipe.yaml"])
 def test_a_truncated_record_of_the_run(name, run, tmp_path, refused):
     file = run / name

@@ -101,8 +101,11 @@ def test_rows_of_other_conditions_are_measured_anew(change, report, trained, pic
         arguments += change.replace("PICTURES", str(digits_split(pictures, tmp_path)))
         arguments += " --extractor digits-8"
     evaluate(model, out, arguments)
-    assert list(rows(out)) == [("NaiveSampler", 2)]
-    assert rows(out)["NaiveSampler", 2] != rows(report)["NaiveSampler", 2]
+    content = json.loads((out / "report.json").read_text())
+    assert content[:-1] == list(rows(report).values())  # they are kept
+    assert (content[-1]["sampler"], content[-1]["steps"]) == ("NaiveSampler", 2)
+    assert content[-1] != rows(report)["NaiveSampler", 2]
+    assert (out / "report.md").read_text().count("## ") == 1  # and not shown
 
 
 def digits_split(pictures, tmp_path):

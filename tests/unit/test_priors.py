@@ -324,7 +324,7 @@ def test_samples_lie_on_the_device_asked_for(digits):
         ({"tolerance": math.nan}, "The tolerance must be > 0, but is nan"),
         ({"max_modes": 0}, "max_modes must be at least 1, but is 0"),
         ({"data": torch.zeros(1, 1, 4, 4)}, "at least 2 images, but got 1"),
-        ({"data": torch.full((9, 1, 4, 4), math.nan)}, "The data must be finite, but 144"),
+        ({"data": torch.full((9, 1, 4, 4), math.nan)}, "The images must be finite, but 144"),
         ({"data": torch.eye(16)[:9].reshape(9, 1, 4, 4)}, "All 8 modes that 9 images can show"),
     ],
 )
@@ -410,3 +410,8 @@ def test_a_class_of_too_few_images_is_refused():
     prior = sd.MixturePrior.fit_classes(process(), *two_classes(400))
     with pytest.raises(ValueError, match="2 images need 2 labels"):
         prior.sample(2, labels=torch.tensor([0]))
+
+
+def test_images_of_eight_bits_are_refused():
+    with pytest.raises(ValueError, match="but have the type torch.uint8"):
+        sd.GaussianPrior.fit(process(), torch.zeros(50, 1, 6, 5, dtype=torch.uint8))

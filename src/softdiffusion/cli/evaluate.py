@@ -31,6 +31,7 @@ def parser() -> Parser:
     """The arguments of `softdiffusion evaluate`."""
     parser = Parser()
     add_sampling(parser)
+    parser.set_defaults(count=1000)
     parser.add_argument(
         "--samplers",
         type=list[str],

@@ -13,7 +13,7 @@ class Rows:
     """The rows of `report.json`: what was measured, by sampler and steps, under equal conditions.
 
     Rows that an earlier evaluation in the same folder measured under the same conditions are taken
-    over. Others are dropped as soon as a row is added.
+    over. Those of other conditions stay in the file, but are not shown.
 
     Arguments:
         path: The file.
@@ -27,10 +27,10 @@ class Rows:
     def __init__(self, path: Path, conditions: dict[str, Any]) -> None:
         self.path = path
         self.conditions = conditions
-        self._rows = [row for row in _read(path) if row.get("conditions") == conditions]
+        self._rows = _read(path)
 
     def __iter__(self) -> Iterator[dict[str, Any]]:
-        return iter(self._rows)
+        return (row for row in self._rows if row.get("conditions") == self.conditions)
 
     def has(self, sampler: str, steps: int) -> bool:
         """Whether this row is there already."""

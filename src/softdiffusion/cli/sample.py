@@ -91,6 +91,16 @@ def repeated(labels: list[int] | None, count: int, classes: int) -> Tensor | Non
     )
 
 
+def _check_room(folder: Path, count: int) -> None:
+    """Refuses to put the images among those of a longer run."""
+    present = len(list(folder.glob("*.png")))
+    if present > count:
+        raise ValueError(
+            f"{folder} holds {present} images, of which {count} would be replaced and the others "
+            "stay among them; choose another --out, or delete the folder."
+        )
+
+
 @torch.no_grad()
 def run(arguments: Namespace) -> None:
     """Writes `grid.png`, one PNG an image in `images/` and, on demand, `trajectory.gif`."""
@@ -108,6 +118,7 @@ def run(arguments: Namespace) -> None:
     )
     if arguments.dry_run:
         return
+    _check_room(arguments.out / "images", arguments.count)
     start = time.perf_counter()
     noise = generators(arguments.seed, range(arguments.count))
     x1 = prior.sample(arguments.count, generator=noise, labels=labels).to(arguments.device)

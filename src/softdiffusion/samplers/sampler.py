@@ -203,7 +203,7 @@ class Sampler(ABC):
         Raises:
             ValueError: If the prediction has another shape than the state.
         """
-        t = torch.as_tensor(t, dtype=torch.float64, device=x_t.device)
+        t = torch.as_tensor(t, dtype=torch.float64)  # on the CPU: not all devices have doubles
         x0_hat = self.denoiser(x_t, t, *(() if labels is None else (labels,)))
         if x0_hat.shape != x_t.shape:
             raise ValueError(

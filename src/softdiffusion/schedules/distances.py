@@ -8,6 +8,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from ..checks import check_data
 from ..corruptions import Corruption
 from ..operators import Diagonal, Matrix, Scale
 
@@ -89,10 +90,10 @@ def distance_matrix(
         The method that was used, and the distances (n, n).
 
     Raises:
-        ValueError: If "closed" is asked for where its condition fails, or an image is not finite.
+        ValueError: If "closed" is asked for where its condition fails, or there are no images, or
+            not of finite real numbers.
     """
-    if len(x) == 0 or not torch.isfinite(x).all():
-        raise ValueError("Distances need at least one image, and finite ones.")
+    check_data(x)
     method = estimator.method
     if method in ("auto", "closed"):
         embedding = _isometry(corruption, x, severities)

@@ -201,8 +201,10 @@ def narrowest_path(
 
     .. math:: E_{h+1}(j) = \min_{i < j} \max(E_h(i), d_{ij}),
 
-    so :math:`E_{L-1}` at the last candidate answers for `levels`, and the first h at which it is
-    at most `epsilon` answers for `epsilon`. It holds for any distances, monotone or not.
+    so :math:`E_{L-1}` at the last candidate is the smallest cap for `levels`, and the first h at
+    which it is at most `epsilon` is the number of hops for `epsilon`. Of the paths with so many
+    hops that keep the cap, it takes the one whose hops are most even, with the smallest sum of
+    squares. It holds for any distances, monotone or not.
 
     Arguments:
         distances: The distances, (n, n); the upper triangle is read.
@@ -218,27 +220,43 @@ def narrowest_path(
             f"{levels} levels can't be chosen among {n} candidates; raise candidates to {levels}."
         )
     forward = np.where(np.arange(n)[:, None] < np.arange(n), distances, np.inf)
-    widest = np.full(n, np.inf)
-    widest[0] = 0.0
-    origins: list[np.ndarray] = []
-    hops = n - 1 if levels is None else levels - 1
+    if levels is not None:
+        hops = levels - 1
+        return _most_even_path(forward, hops, _smallest_caps(forward, hops)[-1])
     cap = np.inf if epsilon is None else epsilon
-    for _ in range(hops):
-        reach = np.maximum(widest[:, None], forward)
-        origins.append(reach.argmin(axis=0))
-        widest = reach.min(axis=0)
-        if levels is None and widest[-1] <= cap:
-            break
-    if widest[-1] > cap:
-        smallest = _smallest_cap(forward)
-        raise ValueError(
-            f"No path keeps every hop within epsilon = {cap:g}; the smallest cap that these "
-            f"candidates allow is {smallest:g}. Raise epsilon or the number of candidates."
-        )
-    path = [n - 1]
+    for hops, smallest in enumerate(_smallest_caps(forward, n - 1), start=1):
+        if smallest <= cap:
+            return _most_even_path(forward, hops, cap)
+    raise ValueError(
+        f"No path keeps every hop within epsilon = {cap:g}; the smallest cap that these "
+        f"candidates allow is {_smallest_cap(forward):g}. Raise epsilon or the number of "
+        "candidates."
+    )
+
+
+def _smallest_caps(forward: np.ndarray, hops: int) -> list[float]:
+    """The smallest largest hop of paths of 1, ..., `hops` hops to the last candidate."""
+    widest = forward[0]
+    caps = [float(widest[-1])]
+    for _ in range(hops - 1):
+        widest = np.maximum(widest[:, None], forward).min(axis=0)
+        caps.append(float(widest[-1]))
+    return caps
+
+
+def _most_even_path(forward: np.ndarray, hops: int, cap: float) -> list[int]:
+    """The path of so many hops, none above the cap, with the smallest sum of squares."""
+    squares = np.where(forward <= cap, forward**2, np.inf)
+    total = squares[0]
+    origins = []
+    for _ in range(hops - 1):
+        through = total[:, None] + squares
+        origins.append(through.argmin(axis=0))
+        total = through.min(axis=0)
+    path = [len(forward) - 1]
     for origin in reversed(origins):
         path.append(int(origin[path[-1]]))
-    return path[::-1]
+    return [0, *path[::-1]]
 
 
 def _smallest_cap(forward: np.ndarray) -> float:

@@ -75,14 +75,16 @@ class Checkpoints:
             denoiser = load_file(path / "denoiser.safetensors")
             ema = load_file(path / "ema.safetensors")
             optimizer = load_file(path / "optimizer.safetensors")
-        except (SafetensorError, OSError, json.JSONDecodeError) as error:
+            times = optimizer.pop("times")
+            found, images = state["format"], int(state["images"])
+        except (SafetensorError, OSError, ValueError, KeyError, TypeError) as error:
             raise ValueError(
                 f"The checkpoint {path} is damaged ({error}); delete that folder to start again, "
                 "or restore it from a copy."
             ) from None
-        if state["format"] != _FORMAT:
+        if found != _FORMAT:
             raise ValueError(
-                f"The checkpoint {path} has format {state['format']}, but this version reads "
+                f"The checkpoint {path} has format {found}, but this version reads "
                 f"format {_FORMAT}; use the version of softdiffusion that wrote it."
             )
         try:
@@ -93,9 +95,9 @@ class Checkpoints:
                 f"The checkpoint {path} belongs to another network; choose another --out, or the "
                 "configuration that it was started with."
             ) from None
-        checkpoint.times.copy_(optimizer.pop("times"))
+        checkpoint.times.copy_(times)
         _load_optimizer(checkpoint.optimizer, optimizer)
-        return int(state["images"])
+        return images
 
 
 def _contiguous(tensors: dict[str, Tensor]) -> dict[str, Tensor]:

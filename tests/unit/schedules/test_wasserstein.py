@@ -45,7 +45,15 @@ def test_the_largest_hop_of_so_many_levels_is_the_smallest_possible(distances, d
     assert_a_path(path, n)
     assert len(path) == levels
     every = [(0, *middle, n - 1) for middle in combinations(range(1, n - 1), levels - 2)]
-    assert max(hops(distances, path)) == min(max(hops(distances, one)) for one in every)
+    smallest = min(max(hops(distances, one)) for one in every)
+    assert max(hops(distances, path)) == smallest
+    # Of all these paths, the most even one.
+    evenness = [
+        np.square(hops(distances, one)).sum()
+        for one in every
+        if max(hops(distances, one)) == smallest
+    ]
+    assert np.square(hops(distances, path)).sum() == pytest.approx(min(evenness))
 
 
 @given(grids(), st.floats(0.01, 5))
