@@ -371,8 +371,8 @@ def describe_machine() -> dict[str, str]:
     busy = f"{os.getloadavg()[0]:.1f} of {os.cpu_count()}"
     return {
         "processor": f"{processor()}, {os.cpu_count()} cores",
-        "busy cores at the start": f"{busy}; with none free, several threads wait for each other "
-        "and their rows say nothing",
+        "load average of the minute before": f"{busy} cores; what had just ended counts, and where "
+        "no core is free, threads wait for each other and their rows say nothing",
         "threads where not stated": threads,
         "versions": f"softdiffusion {sd.__version__}, torch {torch.__version__}, "
         f"scipy {scipy.__version__}, numpy {np.__version__}, Python {platform.python_version()}",
