@@ -19,7 +19,7 @@ from ..plots import plot_distances, save_grid
 from ..priors import Prior
 from ..random import generators
 from ..samplers import Sampler
-from .models import load_model, model_digest, recipe_of
+from .models import add_data, data_named, load_model, model_digest
 from .parser import Parser
 from .rows import Rows
 from .sample import add_sampling, guided
@@ -44,11 +44,7 @@ def parser() -> Parser:
     parser.add_argument(
         "--nu", type=float | None, default=None, help="The share of new noise of NuSampler."
     )
-    parser.add_argument("--data", type=str | None, default=None, help="Default: the recipe's.")
-    parser.add_argument(
-        "--size", type=PositiveInt | None, default=None, help="Default: the recipe's."
-    )
-    parser.add_argument("--channels", type=int | None, default=None, help="Default: the recipe's.")
+    add_data(parser)
     parser.add_argument(
         "--extractor",
         type=str | None,
@@ -131,11 +127,7 @@ def run(arguments: Namespace) -> None:
 
 def _data(arguments: Namespace, split: Literal["train", "test"]) -> Images:
     """The data that were named, or else those of the recipe."""
-    recipe = recipe_of(arguments.model)
-    name, size, channels = (
-        arguments[key] if arguments[key] is not None else recipe.get(key)
-        for key in ("data", "size", "channels")
-    )
+    name, size, channels = data_named(arguments)
     if name is None:
         raise ValueError("No recipe lies beside the model, so name its data with --data.")
     return open(name, split=split, size=size, channels=channels)

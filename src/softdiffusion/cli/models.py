@@ -6,15 +6,66 @@ from typing import Any
 
 import torch
 import yaml
+from jsonargparse import Namespace
+from jsonargparse.typing import NonNegativeInt, PositiveInt
 
 from ..data import open
 from ..denoisers import BaseDenoiser
 from ..priors import DataPrior, Prior
 from ..saving import load
+from .parser import Parser
 from .recipe import Recipe
 from .train import RECIPE
 
-__all__ = ["load_model", "model_digest", "model_folder", "recipe_of"]
+__all__ = [
+    "add_data",
+    "add_model",
+    "data_named",
+    "load_model",
+    "model_digest",
+    "model_folder",
+    "recipe_of",
+]
+
+
+def add_model(parser: Parser) -> None:
+    """Adds the arguments of commands that put a model to work."""
+    parser.add_argument("--config", action="config", help="These arguments in YAML.")
+    parser.add_argument("--model", type=Path, required=True, help="A run's folder, or a model's.")
+    parser.add_argument("--out", type=Path, required=True, help="The folder for what is made.")
+    parser.add_argument("--seed", type=NonNegativeInt, default=0)
+    parser.add_argument(
+        "--batch_size", type=PositiveInt, default=256, help="Images drawn at a time."
+    )
+    parser.add_argument(
+        "--device", type=str, default="cuda" if torch.cuda.is_available() else "cpu"
+    )
+    parser.add_argument(
+        "--trust",
+        nargs="+",
+        type=str,
+        default=[],
+        help="Modules outside softdiffusion that may be loaded.",
+    )
+
+
+def add_data(parser: Parser) -> None:
+    """Adds the arguments that name data in the place of those that the model learned."""
+    parser.add_argument("--data", type=str | None, default=None, help="Default: the recipe's.")
+    parser.add_argument(
+        "--size", type=PositiveInt | None, default=None, help="Default: the recipe's."
+    )
+    parser.add_argument("--channels", type=int | None, default=None, help="Default: the recipe's.")
+
+
+def data_named(arguments: Namespace) -> tuple[str | None, int | None, int | None]:
+    """Name, size and channels of the data that were named, or else those of the recipe."""
+    recipe = recipe_of(arguments.model)
+    name, size, channels = (
+        recipe.get(key) if arguments[key] is None else arguments[key]
+        for key in ("data", "size", "channels")
+    )
+    return name, size, channels
 
 
 def model_folder(path: Path) -> Path:

@@ -27,7 +27,7 @@ from ..restoration import (
     wiener,
 )
 from ..samplers import Sampler
-from .models import load_model, recipe_of
+from .models import add_data, add_model, data_named, load_model
 from .originals import compare
 from .parser import Parser
 from .recipe import Recipe
@@ -44,10 +44,8 @@ _SHOWN = 16
 def parser() -> Parser:
     """The arguments of `softdiffusion restore`."""
     parser = Parser()
-    parser.add_argument("--config", action="config", help="These arguments in YAML.")
-    parser.add_argument("--model", type=Path, required=True, help="A run's folder, or a model's.")
+    add_model(parser)
     parser.add_argument("--input", type=Path, required=True, help="An image, or a folder of them.")
-    parser.add_argument("--out", type=Path, required=True, help="The folder for what is made.")
     parser.add_argument(
         "--severity",
         type=float | None,
@@ -87,21 +85,7 @@ def parser() -> Parser:
         default=None,
         help="A folder with the originals under the same names, to measure the error.",
     )
-    parser.add_argument("--data", type=str | None, default=None, help="Default: the recipe's.")
-    parser.add_argument("--size", type=int | None, default=None, help="Default: the recipe's.")
-    parser.add_argument("--channels", type=int | None, default=None, help="Default: the recipe's.")
-    parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--batch_size", type=int, default=256, help="Samples drawn at a time.")
-    parser.add_argument(
-        "--device", type=str, default="cuda" if torch.cuda.is_available() else "cpu"
-    )
-    parser.add_argument(
-        "--trust",
-        nargs="+",
-        type=str,
-        default=[],
-        help="Modules outside softdiffusion that may be loaded.",
-    )
+    add_data(parser)
     parser.add_argument("--dry_run", type=bool, default=False, help="Say what would be done.")
     parser.add_argument("--progress", type=bool, default=True, help="Show a progress bar.")
     return parser
@@ -179,11 +163,7 @@ def _named(folder: Path, y: Tensor, names: list[str]) -> Tensor:
 
 def _data(arguments: Namespace, needed: bool) -> Images | None:
     """The data of the recipe; None where they are absent and can be done without."""
-    recipe = recipe_of(arguments.model)
-    name, size, channels = (
-        recipe.get(key) if arguments[key] is None else arguments[key]
-        for key in ("data", "size", "channels")
-    )
+    name, size, channels = data_named(arguments)
     if name is None and needed:
         raise ValueError(
             "No recipe lies beside the model, so name its data with --data: without a --severity "

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import torch
 from jsonargparse import Namespace
-from jsonargparse.typing import NonNegativeInt, PositiveInt
+from jsonargparse.typing import PositiveInt
 from torch import Tensor
 
 from ..checks import check_labels
@@ -15,7 +15,7 @@ from ..plots import save_animation, save_grid, save_images
 from ..process import SoftDiffusion
 from ..random import generators
 from ..samplers import Sampler
-from .models import load_model
+from .models import add_model, load_model
 from .parser import Parser
 
 __all__ = ["add_sampling", "parser", "run"]
@@ -25,30 +25,14 @@ _SHOWN = 64
 
 
 def add_sampling(parser: Parser) -> None:
-    """Adds the arguments of commands that draw from a model."""
-    parser.add_argument("--config", action="config", help="These arguments in YAML.")
-    parser.add_argument("--model", type=Path, required=True, help="A run's folder, or a model's.")
-    parser.add_argument("--out", type=Path, required=True, help="The folder for what is made.")
+    """Adds the arguments of commands that draw new images."""
+    add_model(parser)
     parser.add_argument("--count", type=PositiveInt, default=64, help="How many images are drawn.")
-    parser.add_argument("--seed", type=NonNegativeInt, default=0)
-    parser.add_argument(
-        "--batch_size", type=PositiveInt, default=256, help="Images drawn at a time."
-    )
     parser.add_argument(
         "--guidance",
         type=float | None,
         default=None,
         help="The scale of classifier-free guidance; 1 is the plain prediction for the class.",
-    )
-    parser.add_argument(
-        "--device", type=str, default="cuda" if torch.cuda.is_available() else "cpu"
-    )
-    parser.add_argument(
-        "--trust",
-        nargs="+",
-        type=str,
-        default=[],
-        help="Modules outside softdiffusion that may be loaded.",
     )
 
 
