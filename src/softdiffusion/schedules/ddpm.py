@@ -1,5 +1,8 @@
 """The levels of DDPM, continued to all times."""
 
+from abc import ABC
+from typing import final
+
 import torch
 from torch import Tensor
 
@@ -8,7 +11,34 @@ from .curves import Curve
 __all__ = ["DDPMAmplitudeLoss", "DDPMNoise"]
 
 
-class DDPMAmplitudeLoss(Curve):
+class DDPMCurve(Curve, ABC):
+    """What follows from the variances of DDPM's steps."""
+
+    def __init__(
+        self, levels: int = 1000, beta_start: float = 1e-4, beta_end: float = 0.02
+    ) -> None:
+        if levels < 2:
+            raise ValueError(f"DDPM needs at least 2 levels, not {levels}.")
+        if not 0 < beta_start <= beta_end < 1:
+            raise ValueError(
+                "The variances of DDPM's steps grow within (0, 1), but should go from "
+                f"{beta_start:g} to {beta_end:g}."
+            )
+        self.levels = levels
+        self.beta_start = beta_start
+        self.beta_end = beta_end
+
+    def log_amplitude(self, t: Tensor) -> Tensor:
+        r"""Returns :math:`\log \alpha_t`."""
+        betas = torch.linspace(self.beta_start, self.beta_end, self.levels, dtype=torch.float64)
+        sums = torch.cat([betas.new_zeros(1), torch.log1p(-betas).cumsum(0) / 2]).to(t)
+        position = t * self.levels
+        left = position.floor().long().clamp(0, self.levels - 1)
+        return torch.lerp(sums[left], sums[left + 1], position - left)
+
+
+@final
+class DDPMAmplitudeLoss(DDPMCurve):
     r"""The share :math:`1 - \alpha_t` of the amplitude that DDPM has removed at a time.
 
     .. math:: \alpha_{k/N}^2 = \prod_{i=1}^{k} (1 - \beta_i), \qquad
@@ -28,52 +58,16 @@ class DDPMAmplitudeLoss(Curve):
         ValueError: If there are fewer than two levels, or not 0 < beta_start <= beta_end < 1.
     """
 
-    def __init__(
-        self, levels: int = 1000, beta_start: float = 1e-4, beta_end: float = 0.02
-    ) -> None:
-        check_betas(levels, beta_start, beta_end)
-        self.levels = levels
-        self.beta_start = beta_start
-        self.beta_end = beta_end
-
     def __call__(self, t: Tensor) -> Tensor:
-        return -torch.expm1(log_amplitude(t, self.levels, self.beta_start, self.beta_end))
+        return -torch.expm1(self.log_amplitude(t))
 
 
-class DDPMNoise(Curve):
+@final
+class DDPMNoise(DDPMCurve):
     r""":math:`\sqrt{1 - \alpha_t^2}`, the noise that goes with `DDPMAmplitudeLoss`.
 
     Arguments and errors are those of `DDPMAmplitudeLoss`.
     """
 
-    def __init__(
-        self, levels: int = 1000, beta_start: float = 1e-4, beta_end: float = 0.02
-    ) -> None:
-        check_betas(levels, beta_start, beta_end)
-        self.levels = levels
-        self.beta_start = beta_start
-        self.beta_end = beta_end
-
     def __call__(self, t: Tensor) -> Tensor:
-        half = log_amplitude(t, self.levels, self.beta_start, self.beta_end)
-        return (-torch.expm1(2 * half)).sqrt()
-
-
-def check_betas(levels: int, beta_start: float, beta_end: float) -> None:
-    """Raises unless the variances grow within (0, 1) over at least two levels."""
-    if levels < 2:
-        raise ValueError(f"DDPM needs at least 2 levels, not {levels}.")
-    if not 0 < beta_start <= beta_end < 1:
-        raise ValueError(
-            "The variances of DDPM's steps grow within (0, 1), but should go from "
-            f"{beta_start:g} to {beta_end:g}."
-        )
-
-
-def log_amplitude(t: Tensor, levels: int, beta_start: float, beta_end: float) -> Tensor:
-    r"""Returns :math:`\log \alpha_t`."""
-    betas = torch.linspace(beta_start, beta_end, levels, dtype=torch.float64)
-    sums = torch.cat([betas.new_zeros(1), torch.log1p(-betas).cumsum(0) / 2]).to(t)
-    position = t * levels
-    left = position.floor().long().clamp(0, levels - 1)
-    return torch.lerp(sums[left], sums[left + 1], position - left)
+        return (-torch.expm1(2 * self.log_amplitude(t))).sqrt()
