@@ -9,7 +9,7 @@ from torch import Tensor, nn
 
 from ..configuration import to_config
 from ..corruptions import Corruption
-from ..data import DataOrder, Images, open
+from ..data import Images, measured, open
 from ..denoisers import Denoiser, Preconditioning
 from ..objectives import Objective
 from ..presets import PRESETS, Preset
@@ -20,9 +20,6 @@ from ..training import TrainingOptions
 from .parser import Parser
 
 __all__ = ["Recipe", "add_recipe"]
-
-#: As many images are enough to measure distances and to fit a start; reading more is slow.
-_MEASURED = 10_000
 
 
 def add_recipe(parser: Parser) -> None:
@@ -146,7 +143,7 @@ class Recipe:
     @staticmethod
     def measured(data: Images) -> Tensor:
         """The images on which distances are measured and a start is fitted."""
-        return data.batch(_measured(data))
+        return data.batch(measured(len(data)))
 
     @staticmethod
     def _measured_labels(data: Images) -> Tensor:
@@ -155,7 +152,7 @@ class Recipe:
                 f"--prior classes needs labels, but {data.name} has none; use data with labels, or "
                 "--prior mixture."
             )
-        return data.labels[_measured(data)]
+        return data.labels[measured(len(data))]
 
     def selection(self, data: Images) -> Selection | None:
         """The levels chosen by distance, if the recipe asks for that."""
@@ -190,11 +187,6 @@ class Recipe:
         """The settings of the training."""
         names = TrainingOptions.__dataclass_fields__
         return TrainingOptions(**{name: self.arguments[name] for name in names})
-
-
-def _measured(data: Images) -> Tensor:
-    """The indices of the images on which distances are measured and a start is fitted."""
-    return DataOrder(len(data), 0).indices(0, min(len(data), _MEASURED))
 
 
 def _preset(named: Preset | str) -> Preset:

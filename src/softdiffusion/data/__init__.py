@@ -3,6 +3,6 @@
 from .files import read_images
 from .images import ArrayImages, Images
 from .load import load, open
-from .order import DataOrder
+from .order import DataOrder, measured
 
-__all__ = ["ArrayImages", "DataOrder", "Images", "load", "open", "read_images"]
+__all__ = ["ArrayImages", "DataOrder", "Images", "load", "measured", "open", "read_images"]

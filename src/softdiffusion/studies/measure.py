@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from .. import samplers
-from ..data import Images, open
+from ..data import Images, measured, open
 from ..denoisers import BaseDenoiser
 from ..metrics import FrechetDistance, KernelDistance, default_extractor, jackknife
 from ..priors import DataPrior, GaussianPrior, MixturePrior, Prior
@@ -21,9 +21,6 @@ from .rows import Rows
 from .study import Arm, Evaluation, Start, Study
 
 __all__ = ["measure"]
-
-#: Images to which a start is fitted.
-_FITTED = 10_000
 
 #: The images of the picture of an evaluation.
 _SHOWN = 64
@@ -143,8 +140,7 @@ def _start(
     process = denoiser.process
     if start == "data":
         return DataPrior(process, train.tensor())
-    order = torch.randperm(len(train), generator=torch.Generator().manual_seed(0))
-    images = train.batch(order[:_FITTED])
+    images = train.batch(measured(len(train)))
     return (GaussianPrior if start == "gaussian" else MixturePrior).fit(process, images)
 
 

@@ -3,7 +3,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from softdiffusion.data import DataOrder
+from softdiffusion.data import DataOrder, measured
 
 sizes = st.integers(1, 40)
 seeds = st.integers(0, 2**63)
@@ -66,3 +66,10 @@ def test_nothing_is_drawn_from_the_global_state():
 def test_bad_arguments(size, seed, message):
     with pytest.raises(ValueError, match=message):
         DataOrder(size, seed)
+
+
+def test_what_is_measured_are_distinct_images_and_at_most_ten_thousand():
+    few, many = measured(30), measured(20_000)
+    assert sorted(few.tolist()) == list(range(30))
+    assert len(many) == len(set(many.tolist())) == 10_000
+    assert torch.equal(many, DataOrder(20_000, 0).indices(0, 10_000))
