@@ -207,7 +207,7 @@ def test_further_keys_are_refused():
         "softdiffusion.schedules",
         "softdiffusion.saving.json.JSONDecoder",
         "softdiffusion.training.records.Records",
-        "softdiffusion.priors._Modes",
+        "softdiffusion.priors.modes.Modes",
         "softdiffusion.__main__.Anything",
         7,
     ],
