@@ -191,12 +191,14 @@ EXAMPLES: dict[str, Callable[[], object]] = {
     ),
     "NoisePrediction": sd.NoisePrediction,
     "Residual": sd.Residual,
+    "ScaledResidual": sd.ScaledResidual,
     "SmallUNet": small_network,
     "VelocityPrediction": sd.VelocityPrediction,
     "Step": lambda: Step(index=2, t=0.25, x_t=NOISE, x0_hat=IMAGES),
     **{
         f"{name}Sampler": sampler(f"{name}Sampler")
         for name in (
+            "Adams",
             "Ancestral",
             "Bridge",
             "Deterministic",

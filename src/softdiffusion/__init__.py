@@ -47,6 +47,7 @@ from .denoisers import (
     PosteriorDenoiser,
     Preconditioning,
     Residual,
+    ScaledResidual,
     SmallUNet,
     VelocityPrediction,
 )
@@ -65,6 +66,7 @@ from .process import SoftDiffusion, Transition
 from .random import generators
 from .restoration import Restoration, restore
 from .samplers import (
+    AdamsSampler,
     AncestralSampler,
     BridgeSampler,
     DeterministicSampler,
@@ -86,6 +88,7 @@ __version__ = "0.1.0"
 __all__ = [
     "EDM",
     "EMA",
+    "AdamsSampler",
     "AncestralSampler",
     "AnisotropicBlur",
     "BaseDenoiser",
@@ -143,6 +146,7 @@ __all__ = [
     "Residual",
     "Restoration",
     "Sampler",
+    "ScaledResidual",
     "Scaling",
     "Schedule",
     "SmallUNet",

@@ -6,7 +6,7 @@ from .ema import EMA
 from .gaussian import GaussianDenoiser
 from .guided import GuidedDenoiser
 from .posterior import DPSDenoiser, PosteriorDenoiser
-from .preconditioning import EDM, Preconditioning, Residual
+from .preconditioning import EDM, Preconditioning, Residual, ScaledResidual
 from .prediction import CleanPrediction, NoisePrediction, VelocityPrediction
 from .unet import SmallUNet
 
@@ -25,6 +25,7 @@ __all__ = [
     "PosteriorDenoiser",
     "Preconditioning",
     "Residual",
+    "ScaledResidual",
     "SmallUNet",
     "VelocityPrediction",
 ]

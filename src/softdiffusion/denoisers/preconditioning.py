@@ -9,7 +9,7 @@ from torch import Tensor
 from ..checks import per_sample
 from ..process import SoftDiffusion
 
-__all__ = ["EDM", "Preconditioning", "Residual"]
+__all__ = ["EDM", "Preconditioning", "Residual", "ScaledResidual"]
 
 Factors = tuple[float | Tensor, float | Tensor, float | Tensor]
 
@@ -30,6 +30,20 @@ class Residual(Preconditioning):
 
     def __call__(self, process: SoftDiffusion, x_t: Tensor, t: Tensor) -> Factors:
         return 1.0, 1.0, 1.0
+
+
+class ScaledResidual(Preconditioning):
+    r"""The network predicts what is too much, in units of the noise: factors (1, -sigma_t, 1).
+
+    .. math:: \hat x_0 = x_t - \sigma_t F
+
+    The output is of order one at all times where the image loses no more than comes in noise. On
+    rectified flow's path, :math:`C_t = (1 - t) I` and :math:`\sigma_t = t`, it is
+    `VelocityPrediction`, which needs a process that scales the image; this one does not.
+    """
+
+    def __call__(self, process: SoftDiffusion, x_t: Tensor, t: Tensor) -> Factors:
+        return 1.0, -per_sample(process.sigma(t), x_t), 1.0
 
 
 class EDM(Preconditioning):

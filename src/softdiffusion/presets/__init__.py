@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 
+from .blurred_flow import blurred_flow
 from .cold import GaussianMasks, cold_blur, cold_inpainting, cold_pixelate
 from .heat import BlurringKernel, BlurringNoise, blurring, inverse_heat
 from .noise import EDMRegression, edm, rectified_flow, ve, vp
@@ -17,6 +18,7 @@ __all__ = [
     "GaussianMasks",
     "Preset",
     "ScaleSpace",
+    "blurred_flow",
     "blurring",
     "cold_blur",
     "cold_inpainting",
@@ -47,5 +49,6 @@ PRESETS: dict[str, Callable[..., Preset]] = {
         cold_inpainting,
         cold_pixelate,
         scale_space,
+        blurred_flow,
     )
 }

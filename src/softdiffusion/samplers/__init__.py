@@ -1,5 +1,6 @@
 """Samplers: one loop, and a file for each formula."""
 
+from .adams import AdamsSampler
 from .ancestral import AncestralSampler
 from .bridge import BridgeSampler
 from .deterministic import DeterministicSampler
@@ -13,6 +14,7 @@ from .probability_flow import ProbabilityFlowSampler
 from .sampler import Sampler, Step
 
 __all__ = [
+    "AdamsSampler",
     "AncestralSampler",
     "BridgeSampler",
     "DeterministicSampler",

@@ -29,13 +29,20 @@ class HeunSampler(Sampler):
     def step(self, x_t: Tensor, x0_hat: Tensor, hop: Transition, noise: Noise) -> Tensor:
         return deterministic_step(x_t, x0_hat, hop)
 
-    def refine(
-        self, x_t: Tensor, x0_hat: Tensor, hop: Transition, past: Past | None, predict: Predict
+    def advance(
+        self,
+        x_t: Tensor,
+        x0_hat: Tensor,
+        hop: Transition,
+        past: Past | None,
+        predict: Predict,
+        noise: Noise,
     ) -> Tensor:
+        x_s = deterministic_step(x_t, x0_hat, hop)
         s = float(hop.s)
         if self.calls(s) == 1:
-            return x0_hat
-        return (x0_hat + predict(deterministic_step(x_t, x0_hat, hop), s)) / 2
+            return x_s
+        return deterministic_step(x_t, (x0_hat + predict(x_s, s)) / 2, hop)
 
     def calls(self, s: float) -> int:
         return 1 if s == 0 and self.process.sigma(s) == 0 else 2

@@ -27,11 +27,16 @@ class MultistepSampler(Sampler):
     def step(self, x_t: Tensor, x0_hat: Tensor, hop: Transition, noise: Noise) -> Tensor:
         return deterministic_step(x_t, x0_hat, hop)
 
-    def refine(
-        self, x_t: Tensor, x0_hat: Tensor, hop: Transition, past: Past | None, predict: Predict
+    def advance(
+        self,
+        x_t: Tensor,
+        x0_hat: Tensor,
+        hop: Transition,
+        past: Past | None,
+        predict: Predict,
+        noise: Noise,
     ) -> Tensor:
         if past is None:
-            return x0_hat
-        last_hop, last_x0_hat = past
-        ratio = (hop.t - hop.s) / (last_hop.t - last_hop.s)
-        return x0_hat + ratio / 2 * (x0_hat - last_x0_hat)
+            return deterministic_step(x_t, x0_hat, hop)
+        ratio = (hop.t - hop.s) / (past.hop.t - past.hop.s)
+        return deterministic_step(x_t, x0_hat + ratio / 2 * (x0_hat - past.x0_hat), hop)

@@ -27,8 +27,14 @@ Noise = Callable[[], Tensor]
 #: Calls the network at a state and a time, and clips if that was asked for.
 Predict = Callable[[Tensor, float], Tensor]
 
-#: The hop before, and the network's prediction at its start.
-Past = tuple[Transition, Tensor]
+
+@dataclass(frozen=True)
+class Past:
+    """The hop before: operators and noise levels, the state at its start, the prediction there."""
+
+    hop: Transition
+    x_t: Tensor
+    x0_hat: Tensor
 
 
 @dataclass(frozen=True)
@@ -38,7 +44,7 @@ class Step:
     Attributes:
         index: The position of the time in the grid, from 0.
         t: The time.
-        x_t: The state at that time, (B, C, ...).
+        x_t: The state at that time, (B, C, ...), before any correction.
         x0_hat: The prediction made from it, clipped if that was asked for.
     """
 
@@ -120,19 +126,36 @@ class Sampler(ABC):
             noise: Draws :math:`\eta`; it is not called where a step adds no noise.
         """
 
-    def refine(
-        self, x_t: Tensor, x0_hat: Tensor, hop: Transition, past: Past | None, predict: Predict
+    def advance(
+        self,
+        x_t: Tensor,
+        x0_hat: Tensor,
+        hop: Transition,
+        past: Past | None,
+        predict: Predict,
+        noise: Noise,
     ) -> Tensor:
-        """Returns the prediction that the step will use; samplers of second order improve it.
+        r"""Returns the state :math:`x_s` like `step`; samplers of second order know more.
 
         Arguments:
             x_t: The state at the hop's start, (B, C, ...).
             x0_hat: The network's prediction from it.
             hop: Operators and noise levels at both times.
-            past: The hop before and the network's prediction there; None at the first step.
+            past: The hop before; None at the first step.
             predict: Calls the network at another state and time, for the same classes.
+            noise: Draws :math:`\eta`.
         """
-        return x0_hat
+        return self.step(x_t, x0_hat, hop, noise)
+
+    def correct(self, x_t: Tensor, x0_hat: Tensor, past: Past) -> Tensor:
+        """Returns the state once more, now that the prediction made from it is known.
+
+        Arguments:
+            x_t: The state that the hop before led to.
+            x0_hat: The network's prediction from it.
+            past: That hop.
+        """
+        return x_t
 
     def calls(self, s: float) -> int:
         """The number of network calls of a step to the time s."""
@@ -226,9 +249,11 @@ class Sampler(ABC):
             x0_hat = predict(x, t)
             if callback:
                 callback(Step(index, t, x, x0_hat))
+            if past is not None:
+                x = self.correct(x, x0_hat, past)
             hop = self.process.transition(t, s)
-            x = self.step(x, self.refine(x, x0_hat, hop, past, predict), hop, noise)
-            past = hop, x0_hat
+            following = self.advance(x, x0_hat, hop, past, predict, noise)
+            past, x = Past(hop, x, x0_hat), following
             advance(self.calls(s))
         if self.final == "sigma_min":
             return x

@@ -12,6 +12,14 @@ def test_the_residual_leaves_everything_as_it_is():
     assert sd.Residual()(NOISE_ONLY, torch.zeros(4, 1, 2, 2), T) == (1, 1, 1)
 
 
+def test_the_scaled_residual_predicts_noise_where_noise_is_the_only_corruption():
+    x0, noise = torch.randn(2, 4, 1, 2, 2, generator=torch.Generator().manual_seed(0)).double()
+    x_t = NOISE_ONLY.perturb(x0, T, noise)
+    c_skip, c_out, c_in = sd.ScaledResidual()(NOISE_ONLY, x_t, T)
+    torch.testing.assert_close(c_skip * x_t + c_out * noise, x0)
+    assert c_in == 1
+
+
 @pytest.mark.parametrize("data_std", [0.3, 1.0])
 def test_input_and_target_have_unit_variance_for_white_data(data_std):
     """In closed form: x_t has the variance d^2 + sigma^2, the target (x_0 - c_skip x_t) / c_out

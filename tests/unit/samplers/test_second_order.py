@@ -1,4 +1,6 @@
-"""Heun and multistep, written out by hand."""
+"""The samplers of second order, written out by hand."""
+
+from itertools import pairwise
 
 import pytest
 import torch
@@ -52,6 +54,47 @@ def test_multistep_extrapolates_by_the_ratio_of_the_steps(build):
     torch.testing.assert_close(images, x)
 
 
+def along(process: sd.SoftDiffusion, x: Tensor, D: Tensor, g: Tensor, t: float, s: float) -> Tensor:
+    """The deterministic step, and what the slope adds by Simpson's rule on four pieces."""
+    mean = torch.zeros_like(g)
+    for tau, weight in zip(
+        torch.linspace(t, s, 5, dtype=torch.float64), (1, 4, 2, 4, 1), strict=True
+    ):
+        ratio = process.sigma(s) / process.sigma(tau)
+        mean += weight / 12 * ratio * process.operator(tau)(g)
+    return deterministic(process, x, D, t, s) + (t - s) * (process.operator(s)(g) - mean)
+
+
+def test_the_slope_acts_where_the_modes_are_revealed():
+    """A hop with predictions on a line is as good as very many short ones."""
+    process = growing()
+    x, D, g = (normal(3, *SHAPE, seed=seed) for seed in range(3))
+    times = torch.linspace(0.5, 0.3, 401, dtype=torch.float64).tolist()
+    y = x
+    for a, b in pairwise(times):
+        y = deterministic(process, y, D + (0.5 - (a + b) / 2) * g, a, b)
+    torch.testing.assert_close(along(process, x, D, g, 0.5, 0.3), y, rtol=0, atol=1e-4)
+
+
+@pytest.mark.parametrize("build", [growing, constant])
+def test_adams_predicts_and_corrects_along_lines(build):
+    process = build()
+    denoiser = gaussian(process)
+    start = normal(3, *SHAPE, seed=1)
+    sampler = sd.AdamsSampler(process, denoiser, times=[0.9, 0.7, 0.6, 0.2], final="sigma_min")
+
+    first = denoiser(start, moment(0.9))
+    guess = deterministic(process, start, first, 0.9, 0.7)
+    second = denoiser(guess, moment(0.7))
+    g = (second - first) / 0.2
+    corrected = along(process, start, first, g, 0.9, 0.7)
+    guess = along(process, corrected, second, g, 0.7, 0.6)
+    third = denoiser(guess, moment(0.6))
+    g = (third - second) / 0.1
+    corrected = along(process, corrected, second, g, 0.7, 0.6)
+    torch.testing.assert_close(sampler(start), along(process, corrected, third, g, 0.6, 0.2))
+
+
 @pytest.mark.parametrize("build", [growing, constant])
 def test_heun_repeats_the_step_with_the_mean_prediction(build):
     process = build()
@@ -101,7 +144,9 @@ def test_karras_takes_the_mean_of_the_slopes(build):
     torch.testing.assert_close(images, x)
 
 
-@pytest.mark.parametrize("name", ["HeunSampler", "KarrasSampler", "MultistepSampler"])
+@pytest.mark.parametrize(
+    "name", ["AdamsSampler", "HeunSampler", "KarrasSampler", "MultistepSampler"]
+)
 def test_a_sampler_keeps_nothing_between_runs(name):
     process = growing()
     sampler = getattr(sd, name)(process, gaussian(process), steps=5)
