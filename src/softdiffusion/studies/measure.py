@@ -1,6 +1,5 @@
 """Measuring one trained model of a study."""
 
-import platform
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -17,6 +16,7 @@ from ..priors import DataPrior, GaussianPrior, MixturePrior, Prior
 from ..random import generators
 from ..samplers import Sampler
 from ..saving import load
+from .machine import machine
 from .rows import Rows
 from .study import Arm, Evaluation, Start, Study
 
@@ -76,9 +76,7 @@ def measure(study: Study, arm: Arm, seed: int, runs: Path) -> None:
             **yardstick(images),
             "images": arm.recipe["images"],
             "sampling_seconds": round(seconds, 1),
-            "torch": torch.__version__,
-            "processor": platform.processor() or platform.machine(),
-            "threads": torch.get_num_threads(),
+            **machine(),
         }
         _save_picture(images[:_SHOWN], study, arm, seed, evaluation, calls)
         rows.append(row)

@@ -4,8 +4,10 @@ import html
 import json
 from collections.abc import Iterable, Sequence
 from pathlib import Path
+from typing import Any
 
 from ..plots import plot_distances, plot_losses
+from .cost import Cost
 from .rows import Rows
 from .study import Study
 from .summary import Result, summarise
@@ -47,10 +49,16 @@ def write_report(study: Study) -> Path:
         f"{first['floor_error']:.2f} (N = {first['floor_n']:,}). ± is one standard error over "
         "seeds and samples together; bold is the best of a column and what ties with it (a "
         "difference below two standard errors). Arms with one seed are marked ¹: their error "
-        f"knows nothing of the spread over trainings. torch {first['torch']}."
+        "knows nothing of the spread over trainings."
     )
+    made = (
+        f"Made by `softdiffusion study run {study.path}` on {rows[-1]['processor']}, "
+        f"{rows[-1]['threads']} thread(s) a process, torch {rows[-1]['torch']}. Wall times are "
+        "those of the first seed, and depend on what ran beside it."
+    )
+    costs = _costs(study, rows)
     figures = _draw(study, results)
-    markdown = [f"# {study.title}", facts, _markdown(table)]
+    markdown = [f"# {study.title}", facts, _markdown(table), "## Cost", made, _markdown(costs)]
     markdown += [f"![{path.stem}]({path.relative_to(folder)})" for path in figures]
     (folder / "report.md").write_text("\n\n".join(markdown) + "\n")
     samples = sorted((folder / "samples").glob("*.png"))
@@ -58,6 +66,8 @@ def write_report(study: Study) -> Path:
         f"<!doctype html><meta charset=utf-8><title>{html.escape(study.title)}</title>",
         f"<style>{_STYLE}</style><h1>{html.escape(study.title)}</h1><p>{html.escape(facts)}</p>",
         _html(table),
+        f"<h2>Cost</h2><p>{html.escape(made)}</p>",
+        _html(costs),
         "<h2>Figures</h2>",
         *(f'<p><img src="{path.relative_to(folder)}" alt="{path.stem}"></p>' for path in figures),
         "<h2>Samples</h2>",
@@ -81,6 +91,19 @@ def _table(arms: Sequence[str], results: Results) -> Table:
         ]
         lines.append([arm + "¹" * single, *cells])
     return lines
+
+
+def _costs(study: Study, rows: Sequence[dict[str, Any]]) -> Table:
+    """What training and sampling took, one line an arm."""
+    table = [["arm", "images", "training, minutes", "sampling, ms a call and image"]]
+    for name, arm in study.arms.items():
+        losses = study.folder / "losses" / f"{name}-{arm.seeds[0]}.jsonl"
+        own = [row for row in rows if row["arm"] == name and row["seed"] == arm.seeds[0]]
+        if own and losses.is_file():
+            cost = Cost.of(own, losses)
+            times = (f"{cost.training_minutes:.1f}", f"{cost.milliseconds_per_call:.2f}")
+            table.append([name, f"{cost.images:,}", *times])
+    return table
 
 
 def _cell(result: Result | None, column: Iterable[Result]) -> str:

@@ -1,0 +1,38 @@
+"""What an arm costs: the work of its training and the time of its sampling."""
+
+import json
+from dataclasses import dataclass
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+__all__ = ["Cost"]
+
+
+@dataclass(frozen=True)
+class Cost:
+    """The cost of one arm, on the machine that its rows name.
+
+    Attributes:
+        images: The images that it was trained on.
+        training_minutes: The wall time of the training, measurements left out.
+        milliseconds_per_call: The wall time of a network call for one image when sampling, with
+            all that the sampler does beside it.
+    """
+
+    images: int
+    training_minutes: float
+    milliseconds_per_call: float
+
+    @classmethod
+    def of(cls, rows: list[dict[str, Any]], losses: Path) -> "Cost":
+        """The cost of an arm from the rows of one seed and the file of its losses."""
+        records = [json.loads(line) for line in losses.read_text().splitlines()]
+        images = [0, *(record["images"] for record in records)]
+        seconds = sum(
+            (after - before) / record["images_per_second"]
+            for (before, after), record in zip(pairwise(images), records, strict=True)
+        )
+        calls = sum(row["n"] * row["nfe"] for row in rows)
+        sampling = sum(row["sampling_seconds"] for row in rows)
+        return cls(images[-1], seconds / 60, 1000 * sampling / calls)

@@ -1,0 +1,29 @@
+"""What a measurement was made on."""
+
+import platform
+from pathlib import Path
+
+import torch
+
+import softdiffusion
+
+__all__ = ["machine"]
+
+
+def machine() -> dict[str, str | int]:
+    """The processor, the threads in use and the versions, for the rows of a study."""
+    return {
+        "processor": _processor(),
+        "threads": torch.get_num_threads(),
+        "python": platform.python_version(),
+        "torch": torch.__version__,
+        "softdiffusion": softdiffusion.__version__,
+    }
+
+
+def _processor() -> str:
+    """The processor's name, which Python does not know on Linux, or its architecture."""
+    listing = Path("/proc/cpuinfo")
+    lines = listing.read_text().splitlines() if listing.is_file() else []
+    names = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
+    return next(iter(names), platform.processor() or platform.machine())
