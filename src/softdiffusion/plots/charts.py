@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -142,9 +142,18 @@ def plot_distances(
         ax.set(xlabel="network calls an image", ylabel=label)
         _label_plainly(ax.xaxis)
         _label_plainly(ax.yaxis)
-        ax.set_xticks(sorted({row["nfe"] for row in rows}))
+        ax.set_xticks(spaced({row["nfe"] for row in rows}))
         ax.legend(loc="center left", bbox_to_anchor=(1.01, 0.5))
         _save(figure, path)
+
+
+def spaced(values: Iterable[float], ratio: float = 1.2) -> list[float]:
+    """The values without those whose labels would lie on another on a logarithmic axis."""
+    kept: list[float] = []
+    for value in sorted(values, reverse=True):
+        if not kept or kept[-1] >= ratio * value:
+            kept.append(value)
+    return kept[::-1]
 
 
 def _style() -> AbstractContextManager[None]:

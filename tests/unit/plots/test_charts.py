@@ -3,6 +3,7 @@ import pytest
 from PIL import Image
 
 from softdiffusion.plots import plot_distances, plot_losses, plot_schedule
+from softdiffusion.plots.charts import spaced
 from softdiffusion.schedules import Selection, geometric, linear
 
 BLUE, VERMILION, GREEN = (0, 114, 178), (213, 94, 0), (0, 158, 115)
@@ -87,6 +88,10 @@ def test_distances_have_one_line_a_sampler_and_their_floor_below(tmp_path):
     below = where(with_floor, VERMILION)[0].max()
     assert (where(with_floor[:, : legend // 2], ink)[0] > below).sum() > 100
     assert len(where(with_floor, ink)[0]) > len(where(page, ink)[0])
+
+
+def test_calls_too_close_to_be_labelled_apart_share_a_label():
+    assert spaced({5, 9, 10, 19, 20, 29, 30, 299, 300}) == [5, 10, 20, 30, 300]
 
 
 def test_distances_need_a_row(tmp_path):
