@@ -23,6 +23,7 @@ import torch
 from torch import Tensor
 
 import softdiffusion as sd
+from softdiffusion.studies.machine import processor
 
 FOLDER = Path(__file__).parent
 
@@ -377,17 +378,6 @@ def describe_machine() -> dict[str, str]:
         "versions": f"softdiffusion {sd.__version__}, torch {torch.__version__}, "
         f"scipy {scipy.__version__}, numpy {np.__version__}, Python {platform.python_version()}",
     }
-
-
-def processor() -> str:
-    try:
-        lines = Path("/proc/cpuinfo").read_text().splitlines()
-    except FileNotFoundError:
-        return platform.processor() or platform.machine()
-    return next(
-        (line.split(":", 1)[1].strip() for line in lines if line.startswith("model name")),
-        platform.machine(),
-    )
 
 
 def markdown(machine: dict[str, str], rows: list[Row]) -> str:

@@ -4,7 +4,7 @@
 
 For every model's `final` folder (named by the folder two levels above it): the Fréchet distance of
 each variant at 5, 10 and 20 calls, one line each in rows.jsonl, and table.md. Rows that exist are
-kept.
+kept, so remove rows.jsonl for another number of samples.
 """
 
 import argparse
@@ -32,12 +32,12 @@ class Variant:
 
     Attributes:
         order: How many predictions it goes through, where so many exist.
-        clock: The variable in which it is a polynomial; "log" is the logarithm of what is lost,
-            severity or noise.
+        clock: The variable in which it is a polynomial: the time, or "log" of the sum of
+            severity and noise.
         integral: Whether it is followed in eight pieces of a hop, or taken in its middle.
         corrected: Whether a hop is made again once the next prediction is known.
         nu: The share of the noise that is drawn anew, 0 to 1.
-        power: The times are equally spaced ones to this power.
+        power: The times are equally spaced ones to this power, from 1 to the same last one.
     """
 
     order: int = 2
@@ -70,12 +70,14 @@ def sample(
     denoiser: sd.BaseDenoiser, x: Tensor, calls: int, variant: Variant, generator: torch.Generator
 ) -> Tensor:
     process = denoiser.process
-    grid = [t**variant.power for t in sd.AdamsSampler(process, denoiser, steps=calls).grid]
+    even = sd.AdamsSampler(process, denoiser, steps=calls).grid
+    last = even[-1]
+    grid = [last + (1 - last) * ((t - last) / (1 - last)) ** variant.power for t in even]
     clock = clock_of(process, variant.clock)
     known: list[tuple[float, Tensor]] = []
     hop_before: tuple[Tensor, float] | None = None
     for i, t in enumerate(grid):
-        x0_hat = denoiser(x, torch.tensor(t, dtype=torch.float64))
+        x0_hat = denoiser(x, moment(t))
         known = [(clock(t), x0_hat), *known][: variant.order]
         if i == len(grid) - 1:
             return x0_hat
@@ -138,6 +140,9 @@ def measured(model: Path, count: int, done: set[tuple[str, str, int]]) -> Iterat
     train = open_data("fashion-mnist", split="train", size=16)
     extractor = default_extractor(train.name, train.shape)
     distance = FrechetDistance(extractor.extract(train.tensor()))
+    test = open_data("fashion-mnist", split="test", size=16)
+    order = torch.randperm(len(test), generator=torch.Generator().manual_seed(0))
+    floor = float(distance(extractor.extract(test.batch(order[:count]))))
     denoiser, x1 = starts(model, count)
     for label, variant in VARIANTS.items():
         for calls in CALLS:
@@ -153,12 +158,20 @@ def measured(model: Path, count: int, done: set[tuple[str, str, int]]) -> Iterat
                 "n": count,
                 "frechet": float(distance(features)),
                 "error": float(jackknife(distance, features)),
+                "floor": floor,
+                "extractor": extractor.hash,
             }
 
 
 def table(rows: list[dict]) -> str:
     columns = list(dict.fromkeys((row["model"], row["calls"]) for row in rows))
-    lines = ["| variant | " + " | ".join(f"{m}, {c}" for m, c in columns) + " |"]
+    first = rows[0]
+    head = (
+        f"Fréchet distance of {first['n']:,} samples, extractor {first['extractor']}; as many "
+        f"real test images lie at {first['floor']:.2f}. ± is the error of sampling; one training "
+        "seed a model.\n"
+    )
+    lines = [head, "| variant | " + " | ".join(f"{m}, {c}" for m, c in columns) + " |"]
     lines.append("|---" * (len(columns) + 1) + "|")
     found = {(row["model"], row["variant"], row["calls"]): row for row in rows}
     for label in VARIANTS:

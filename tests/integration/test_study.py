@@ -81,7 +81,7 @@ def test_a_study_goes_on_and_reports(tmp_path):
     assert "| arm | heun, 4 | multistep, 2 | multistep, 4 |" in table
     assert f"{values['l2', 'heun', 4]:.2f}" in table
     costs = table.partition("## Cost")[2]
-    assert "1 thread(s) a process, torch 2." in costs and "| l2 | 64 |" in costs
+    assert "1 thread(s), torch 2." in costs and "| l2 | 64 |" in costs
     page = (tmp_path / "report.html").read_text()
     for picture in ("figures/distance-evaluation-multistep.png", "samples/soft-heun-4.png"):
         assert picture in page

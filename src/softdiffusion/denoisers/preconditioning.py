@@ -33,13 +33,14 @@ class Residual(Preconditioning):
 
 
 class ScaledResidual(Preconditioning):
-    r"""The network predicts what is too much, in units of the noise: factors (1, -sigma_t, 1).
+    r"""The network predicts the residual x_t - x_0 in units of the noise: factors (1, -sigma_t, 1).
 
     .. math:: \hat x_0 = x_t - \sigma_t F
 
-    The output is of order one at all times where the image loses no more than comes in noise. On
-    rectified flow's path, :math:`C_t = (1 - t) I` and :math:`\sigma_t = t`, it is
-    `VelocityPrediction`, which needs a process that scales the image; this one does not.
+    Where there is no noise, the prediction is the state, whatever the network says: for processes
+    whose noise comes with the corruption. With :math:`C = I` it is `NoisePrediction`, and on
+    rectified flow's path, :math:`C_t = (1 - t) I` and :math:`\sigma_t = t`, `VelocityPrediction`;
+    both of those need a process that scales the image.
     """
 
     def __call__(self, process: SoftDiffusion, x_t: Tensor, t: Tensor) -> Factors:

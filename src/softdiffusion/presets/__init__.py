@@ -1,4 +1,4 @@
-"""Presets: published methods, each a choice of C_t, sigma_t, loss, prediction and sampler."""
+"""Presets: methods, each a choice of C_t, sigma_t, loss, prediction and sampler."""
 
 from collections.abc import Callable
 

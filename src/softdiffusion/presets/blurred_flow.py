@@ -17,7 +17,8 @@ def blurred_flow(blur_max: float = 3.0, steps: int = 10) -> Preset:
     While the image fades into the noise, a Gaussian blur that grows to b pixels takes its details
     first, so that the reverse paints from coarse to fine. The loss is step-matched for N = 10, the
     network predicts the residual in units of the noise, and the sampler corrects its steps. Without
-    blur it is rectified flow, bar the weight of the times below 1 / N.
+    blur, path and prediction are rectified flow's, and so is the loss from t = 1 / N on, up to the
+    factor :math:`N^2`.
 
     Source: the study of corruptions, `studies/corruption`.
 
@@ -33,5 +34,5 @@ def blurred_flow(blur_max: float = 3.0, steps: int = 10) -> Preset:
         preconditioning=ScaledResidual(),
         sampler=default_sampler(AdamsSampler, process, steps=steps),
         source="this library, on the path of Liu et al. 2023, arXiv 2209.03003",
-        notes="3 pixels were chosen among 0, 1, 3 and 6 at 16 pixels; larger images may want more.",
+        notes="Measured at 16 pixels only, in studies/corruption.",
     )

@@ -1,4 +1,4 @@
-"""What a published method consists of."""
+"""What a method consists of."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -16,7 +16,7 @@ __all__ = ["Preset", "default_sampler"]
 
 @dataclass(frozen=True)
 class Preset:
-    """A published method in the parts of this package.
+    """A method, published or our own, in the parts of this package.
 
     Attributes:
         process: The forward process.

@@ -38,11 +38,11 @@ class HeunSampler(Sampler):
         predict: Predict,
         noise: Noise,
     ) -> Tensor:
-        x_s = deterministic_step(x_t, x0_hat, hop)
+        x_s = self.step(x_t, x0_hat, hop, noise)
         s = float(hop.s)
         if self.calls(s) == 1:
             return x_s
-        return deterministic_step(x_t, (x0_hat + predict(x_s, s)) / 2, hop)
+        return self.step(x_t, (x0_hat + predict(x_s, s)) / 2, hop, noise)
 
     def calls(self, s: float) -> int:
         return 1 if s == 0 and self.process.sigma(s) == 0 else 2

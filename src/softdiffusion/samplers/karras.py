@@ -40,12 +40,12 @@ class KarrasSampler(Sampler):
         predict: Predict,
         noise: Noise,
     ) -> Tensor:
-        x_s = deterministic_step(x_t, x0_hat, hop)
+        x_s = self.step(x_t, x0_hat, hop, noise)
         s = float(hop.s)
         if self.calls(s) == 1:
             return x_s
         mean = x0_hat + (predict(x_s, s) - x0_hat) / (2 * hop.rho)
-        return deterministic_step(x_t, mean, hop)
+        return self.step(x_t, mean, hop, noise)
 
     def calls(self, s: float) -> int:
         # The slope at a noise level that falls to zero is infinite.

@@ -37,6 +37,6 @@ class MultistepSampler(Sampler):
         noise: Noise,
     ) -> Tensor:
         if past is None:
-            return deterministic_step(x_t, x0_hat, hop)
+            return self.step(x_t, x0_hat, hop, noise)
         ratio = (hop.t - hop.s) / (past.hop.t - past.hop.s)
-        return deterministic_step(x_t, x0_hat + ratio / 2 * (x0_hat - past.x0_hat), hop)
+        return self.step(x_t, x0_hat + ratio / 2 * (x0_hat - past.x0_hat), hop, noise)

@@ -30,7 +30,13 @@ Predict = Callable[[Tensor, float], Tensor]
 
 @dataclass(frozen=True)
 class Past:
-    """The hop before: operators and noise levels, the state at its start, the prediction there."""
+    """The hop before.
+
+    Attributes:
+        hop: Its operators and noise levels.
+        x_t: The state at its start, corrected if the sampler corrects.
+        x0_hat: The network's prediction at its start, made before the correction.
+    """
 
     hop: Transition
     x_t: Tensor
@@ -57,13 +63,14 @@ class Step:
 class Sampler(ABC):
     r"""Goes from :math:`x_1` to an image along a descending grid of times.
 
-    A subclass says how the state moves from t to an earlier s. All of them are of the form
+    A subclass says in `step` how the state moves from t to an earlier s. All steps are of the form
 
     .. math:: x_s = C_s \hat x_0 + A\,(x_t - C_t \hat x_0) + \sqrt{v}\, \eta, \qquad
         \rho = \sigma_s / \sigma_t
 
     and are written with the operators of the hop, so that a step costs one transform pair beside
-    the network call: :math:`(C_s - A C_t)\, \hat x_0 + A x_t`.
+    the network call: :math:`(C_s - A C_t)\, \hat x_0 + A x_t`. Samplers of second order override
+    `advance`, which knows the hop before, and `correct`, which looks back at it.
 
     The denoiser is called in the mode that it is in: call its `eval()` first if it has dropout.
     Models from `softdiffusion.load` and an `EMA` are in evaluation mode already.
@@ -138,8 +145,8 @@ class Sampler(ABC):
         r"""Returns the state :math:`x_s` like `step`; samplers of second order know more.
 
         Arguments:
-            x_t: The state at the hop's start, (B, C, ...).
-            x0_hat: The network's prediction from it.
+            x_t: The state at the hop's start, (B, C, ...), corrected if the sampler corrects.
+            x0_hat: The network's prediction there, made before the correction.
             hop: Operators and noise levels at both times.
             past: The hop before; None at the first step.
             predict: Calls the network at another state and time, for the same classes.
@@ -204,10 +211,10 @@ class Sampler(ABC):
         sources = _split(generator, size, len(x1))
         check_labels(labels, self.denoiser.classes, len(x1))
         classes = [None] * len(batches) if labels is None else labels.split(size)
-        with _progress_bar(self.nfe * len(batches), self.progress) as advance:
+        with _progress_bar(self.nfe * len(batches), self.progress) as count:
             return torch.cat(
                 [
-                    self._run(x, source, partial(self.predict, labels=c), callback, advance)
+                    self._run(x, source, partial(self.predict, labels=c), callback, count)
                     for x, source, c in zip(batches, sources, classes, strict=True)
                 ]
             )
@@ -241,7 +248,7 @@ class Sampler(ABC):
         generator: Generator,
         predict: Predict,
         callback: Callable[[Step], None] | None,
-        advance: Callable[[int], object],
+        count: Callable[[int], object],
     ) -> Tensor:
         noise = partial(randn, x.shape, generator, x.dtype, x.device)
         past: Past | None = None
@@ -254,13 +261,13 @@ class Sampler(ABC):
             hop = self.process.transition(t, s)
             following = self.advance(x, x0_hat, hop, past, predict, noise)
             past, x = Past(hop, x, x0_hat), following
-            advance(self.calls(s))
+            count(self.calls(s))
         if self.final == "sigma_min":
             return x
         x0_hat = predict(x, self.grid[-1])
         if callback:
             callback(Step(len(self.grid) - 1, self.grid[-1], x, x0_hat))
-        advance(1)
+        count(1)
         return x0_hat
 
     def _default_grid(self) -> list[float]:

@@ -11,13 +11,14 @@ __all__ = ["Cost"]
 
 @dataclass(frozen=True)
 class Cost:
-    """The cost of one arm, on the machine that its rows name.
+    """The cost of one arm in wall time.
 
     Attributes:
         images: The images that it was trained on.
-        training_minutes: The wall time of the training, measurements left out.
-        milliseconds_per_call: The wall time of a network call for one image when sampling, with
-            all that the sampler does beside it.
+        training_minutes: From the first batch to the last record, with checkpoints and grids of
+            samples; what a stop lost is not counted.
+        milliseconds_per_call: For one image when sampling, with the start and all that the sampler
+            does beside the call.
     """
 
     images: int

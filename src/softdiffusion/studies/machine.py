@@ -5,23 +5,23 @@ from pathlib import Path
 
 import torch
 
-import softdiffusion
+from .. import __version__
 
-__all__ = ["machine"]
+__all__ = ["machine", "processor"]
 
 
 def machine() -> dict[str, str | int]:
     """The processor, the threads in use and the versions, for the rows of a study."""
     return {
-        "processor": _processor(),
+        "processor": processor(),
         "threads": torch.get_num_threads(),
         "python": platform.python_version(),
         "torch": torch.__version__,
-        "softdiffusion": softdiffusion.__version__,
+        "softdiffusion": __version__,
     }
 
 
-def _processor() -> str:
+def processor() -> str:
     """The processor's name, which Python does not know on Linux, or its architecture."""
     listing = Path("/proc/cpuinfo")
     lines = listing.read_text().splitlines() if listing.is_file() else []

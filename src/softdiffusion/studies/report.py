@@ -51,10 +51,13 @@ def write_report(study: Study) -> Path:
         "difference below two standard errors). Arms with one seed are marked ¹: their error "
         "knows nothing of the spread over trainings."
     )
+    machines = {
+        f"{row['processor']}, {row['threads']} thread(s), torch {row['torch']}": None
+        for row in rows
+    }
     made = (
-        f"Made by `softdiffusion study run {study.path}` on {rows[-1]['processor']}, "
-        f"{rows[-1]['threads']} thread(s) a process, torch {rows[-1]['torch']}. Wall times are "
-        "those of the first seed, and depend on what ran beside it."
+        f"Command: softdiffusion study run {study.path}. Measured on {'; '.join(machines)}. Wall "
+        "times are those of the first seed, and depend on what ran beside it."
     )
     costs = _costs(study, rows)
     figures = _draw(study, results)

@@ -12,7 +12,7 @@ pytestmark = pytest.mark.filterwarnings("ignore:.torch.jit.script. is deprecated
 
 NET = Tiny()
 X0, ETA = normal(4, 1, 6, 6), normal(4, 1, 6, 6, seed=1)
-T = torch.tensor([0.05, 0.3, 0.7, 1.0], dtype=torch.float64)
+T = torch.tensor([0.05, 0.1, 0.7, 1.0], dtype=torch.float64)
 
 
 def test_the_image_fades_and_blurs_into_the_noise():
@@ -40,4 +40,5 @@ def test_the_sampler_ends_where_it_is_trained(steps):
     preset = blurred_flow()
     sampler = preset.sampler(preset.denoiser(NET), steps=steps)
     assert isinstance(sampler, sd.AdamsSampler) and sampler.nfe == steps
+    assert sampler.grid[-1] == 1 / steps  # at t = 0 there is no noise, and no training
     assert sampler(ETA).isfinite().all()
