@@ -51,10 +51,9 @@ def write_report(study: Study) -> Path:
         "difference below two standard errors). Arms with one seed are marked ¹: their error "
         "knows nothing of the spread over trainings."
     )
-    machines = {
-        f"{row['processor']}, {row['threads']} thread(s), torch {row['torch']}": None
-        for row in rows
-    }
+    machines = dict.fromkeys(
+        f"{row['processor']}, {row['threads']} thread(s), torch {row['torch']}" for row in rows
+    )
     made = (
         f"Command: softdiffusion study run {study.path}. Measured on {'; '.join(machines)}. Wall "
         "times are those of the first seed, and depend on what ran beside it."
