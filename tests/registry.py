@@ -198,7 +198,6 @@ EXAMPLES: dict[str, Callable[[], object]] = {
     **{
         f"{name}Sampler": sampler(f"{name}Sampler")
         for name in (
-            "Adams",
             "Ancestral",
             "Bridge",
             "Deterministic",

@@ -66,7 +66,6 @@ from .process import SoftDiffusion, Transition
 from .random import generators
 from .restoration import Restoration, restore
 from .samplers import (
-    AdamsSampler,
     AncestralSampler,
     BridgeSampler,
     DeterministicSampler,
@@ -88,7 +87,6 @@ __version__ = "0.1.0"
 __all__ = [
     "EDM",
     "EMA",
-    "AdamsSampler",
     "AncestralSampler",
     "AnisotropicBlur",
     "BaseDenoiser",

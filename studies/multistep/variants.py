@@ -1,10 +1,11 @@
-"""Which multistep sampler? Order, clock, corrector, noise and spacing of the times.
+"""Which multistep sampler? Order, clock, corrector, noise, and the times.
 
     python studies/multistep/variants.py MODEL... [--samples 1000]
 
 For every model's `final` folder (named by the folder two levels above it): the Fréchet distance of
 each variant at 5, 10 and 20 calls, one line each in rows.jsonl, and table.md. Rows that exist are
-kept, so remove rows.jsonl for another number of samples.
+kept, so remove rows.jsonl for another number of samples. The first variant is MultistepSampler as
+it is in the library; each other changes one thing, or two.
 """
 
 import argparse
@@ -12,6 +13,7 @@ import json
 import math
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
 
 import torch
@@ -32,36 +34,38 @@ class Variant:
 
     Attributes:
         order: How many predictions it goes through, where so many exist.
-        clock: The variable in which it is a polynomial: the time, or "log" of the sum of
-            severity and noise.
+        clock: The variable in which it is a polynomial: the time "t", or the "log" of the level.
         integral: Whether it is followed in eight pieces of a hop, or taken in its middle.
         corrected: Whether a hop is made again once the next prediction is known.
         nu: The share of the noise that is drawn anew, 0 to 1.
-        power: The times are equally spaced ones to this power, from 1 to the same last one.
+        last: N calls end at this over N, where there is no noise at t = 0; elsewhere at 0.
+        shift: Equally spaced times u become shift u / (1 + (shift - 1) u).
     """
 
     order: int = 2
-    clock: str = "t"
+    clock: str = "log"
     integral: bool = False
     corrected: bool = False
     nu: float = 0.0
-    power: float = 1.0
+    last: float = 0.5
+    shift: float = 1.0
 
 
 VARIANTS = {
-    "deterministic": Variant(order=1),
     "multistep": Variant(),
+    "first order": Variant(order=1),
     "third order": Variant(order=3),
-    "clock log": Variant(clock="log"),
+    "clock t": Variant(clock="t"),
+    "ends at 1/N": Variant(last=1.0),
+    "clock t, ends at 1/N": Variant(clock="t", last=1.0),
+    "ends at 1/4N": Variant(last=0.25),
     "integral": Variant(integral=True),
     "corrected": Variant(corrected=True),
-    "adams (integral, corrected)": Variant(integral=True, corrected=True),
-    "adams, third order": Variant(order=3, integral=True, corrected=True),
-    "multistep, nu = 0.5": Variant(nu=0.5),
-    "multistep, nu = 1": Variant(nu=1.0),
-    "adams, times^0.5": Variant(integral=True, corrected=True, power=0.5),
-    "adams, times^0.75": Variant(integral=True, corrected=True, power=0.75),
-    "adams, times^1.3": Variant(integral=True, corrected=True, power=1.3),
+    "integral, corrected": Variant(integral=True, corrected=True),
+    "nu = 0.5": Variant(nu=0.5),
+    "nu = 1": Variant(nu=1.0),
+    "shift 0.5": Variant(shift=0.5),
+    "shift 2": Variant(shift=2.0),
 }
 
 
@@ -70,9 +74,7 @@ def sample(
     denoiser: sd.BaseDenoiser, x: Tensor, calls: int, variant: Variant, generator: torch.Generator
 ) -> Tensor:
     process = denoiser.process
-    even = sd.AdamsSampler(process, denoiser, steps=calls).grid
-    last = even[-1]
-    grid = [last + (1 - last) * ((t - last) / (1 - last)) ** variant.power for t in even]
+    grid = times(process, calls, variant)
     clock = clock_of(process, variant.clock)
     known: list[tuple[float, Tensor]] = []
     hop_before: tuple[Tensor, float] | None = None
@@ -88,6 +90,12 @@ def sample(
     raise AssertionError("The grid is empty.")
 
 
+def times(process: sd.SoftDiffusion, calls: int, variant: Variant) -> list[float]:
+    last = 0.0 if process.sigma(0.0) > 0 else variant.last / calls
+    even = torch.linspace(1, last, calls, dtype=torch.float64)
+    return (variant.shift * even / (1 + (variant.shift - 1) * even)).tolist()
+
+
 def follow(
     process: sd.SoftDiffusion,
     x: Tensor,
@@ -98,14 +106,15 @@ def follow(
     generator: torch.Generator,
 ) -> Tensor:
     clock = clock_of(process, variant.clock)
-    times = torch.linspace(t, s, (PIECES if variant.integral else 1) + 1, dtype=torch.float64)
-    for a, b in zip(times[:-1].tolist(), times[1:].tolist(), strict=True):
+    pieces = torch.linspace(t, s, (PIECES if variant.integral else 1) + 1, dtype=torch.float64)
+    for a, b in pairwise(pieces.tolist()):
         hop = process.transition(a, b)
         D = polynomial(known, (clock(a) + clock(b)) / 2)
         tau = variant.nu * hop.sigma_s * (1 - hop.rho**2).clamp(min=0).sqrt()
         A = hop.rho * (1 - variant.nu**2 * (1 - hop.rho**2)).clamp(min=0).sqrt()
-        noise = tau * torch.randn(x.shape, generator=generator)
-        x = (hop.C_s(D) + A * (x - hop.C_t(D)) + noise).to(x.dtype)
+        x = (hop.C_s(D) + A * (x - hop.C_t(D))).to(x.dtype)
+        if variant.nu:
+            x = x + tau.to(x.dtype) * torch.randn(x.shape, generator=generator)
     return x
 
 
@@ -121,7 +130,7 @@ def polynomial(known: list[tuple[float, Tensor]], at: float) -> Tensor:
 def clock_of(process: sd.SoftDiffusion, name: str) -> Callable[[float], float]:
     if name == "t":
         return lambda t: t
-    return lambda t: math.log(float(process.sigma(t)) + float(process.schedule.severity(moment(t))))
+    return lambda t: float(process.schedule.level(moment(t)).log())
 
 
 def moment(t: float) -> Tensor:

@@ -56,7 +56,6 @@ ROWS = {
         lambda rho, st, ss, M: rho**2 * M.T,
         lambda rho, st, ss, M: ss**2 * (UNIT - rho**2 * M.T @ M),
     ),
-    "Adams": Row(lambda rho, st, ss, M: rho * UNIT, lambda rho, st, ss, M: 0 * UNIT),
     "Deterministic": Row(lambda rho, st, ss, M: rho * UNIT, lambda rho, st, ss, M: 0 * UNIT),
     "Heun": Row(lambda rho, st, ss, M: rho * UNIT, lambda rho, st, ss, M: 0 * UNIT),
     "Karras": Row(lambda rho, st, ss, M: rho * UNIT, lambda rho, st, ss, M: 0 * UNIT),

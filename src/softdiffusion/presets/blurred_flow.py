@@ -4,7 +4,7 @@ from ..corruptions import Composition, GaussianBlur, Scaling
 from ..denoisers import ScaledResidual
 from ..objectives import StepMatched
 from ..process import SoftDiffusion
-from ..samplers import AdamsSampler
+from ..samplers import MultistepSampler
 from ..schedules import linear
 from .preset import Preset, default_sampler
 
@@ -16,7 +16,7 @@ def blurred_flow(blur_max: float = 3.0, steps: int = 10) -> Preset:
 
     While the image fades into the noise, a Gaussian blur that grows to b pixels takes its details
     first, so that the reverse paints from coarse to fine. The loss is step-matched for N = 10, the
-    network predicts the residual in units of the noise, and the sampler corrects its steps. Without
+    network predicts the residual in units of the noise,. Without
     blur, path and prediction are rectified flow's, and so is the loss from t = 1 / N on, up to the
     factor :math:`N^2`.
 
@@ -32,7 +32,7 @@ def blurred_flow(blur_max: float = 3.0, steps: int = 10) -> Preset:
         process=process,
         objective=StepMatched(10),
         preconditioning=ScaledResidual(),
-        sampler=default_sampler(AdamsSampler, process, steps=steps),
+        sampler=default_sampler(MultistepSampler, process, steps=steps),
         source="this library, on the path of Liu et al. 2023, arXiv 2209.03003",
         notes="Measured at 16 pixels only, in studies/corruption.",
     )

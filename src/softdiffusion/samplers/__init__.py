@@ -1,6 +1,5 @@
 """Samplers: one loop, and a file for each formula."""
 
-from .adams import AdamsSampler
 from .ancestral import AncestralSampler
 from .bridge import BridgeSampler
 from .deterministic import DeterministicSampler
@@ -14,7 +13,6 @@ from .probability_flow import ProbabilityFlowSampler
 from .sampler import Sampler, Step
 
 __all__ = [
-    "AdamsSampler",
     "AncestralSampler",
     "BridgeSampler",
     "DeterministicSampler",

@@ -29,20 +29,13 @@ class HeunSampler(Sampler):
     def step(self, x_t: Tensor, x0_hat: Tensor, hop: Transition, noise: Noise) -> Tensor:
         return deterministic_step(x_t, x0_hat, hop)
 
-    def advance(
-        self,
-        x_t: Tensor,
-        x0_hat: Tensor,
-        hop: Transition,
-        past: Past | None,
-        predict: Predict,
-        noise: Noise,
+    def refine(
+        self, x_t: Tensor, x0_hat: Tensor, hop: Transition, past: Past | None, predict: Predict
     ) -> Tensor:
-        x_s = self.step(x_t, x0_hat, hop, noise)
         s = float(hop.s)
         if self.calls(s) == 1:
-            return x_s
-        return self.step(x_t, (x0_hat + predict(x_s, s)) / 2, hop, noise)
+            return x0_hat
+        return (x0_hat + predict(deterministic_step(x_t, x0_hat, hop), s)) / 2
 
     def calls(self, s: float) -> int:
         return 1 if s == 0 and self.process.sigma(s) == 0 else 2

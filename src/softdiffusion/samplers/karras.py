@@ -31,21 +31,14 @@ class KarrasSampler(Sampler):
     def step(self, x_t: Tensor, x0_hat: Tensor, hop: Transition, noise: Noise) -> Tensor:
         return deterministic_step(x_t, x0_hat, hop)
 
-    def advance(
-        self,
-        x_t: Tensor,
-        x0_hat: Tensor,
-        hop: Transition,
-        past: Past | None,
-        predict: Predict,
-        noise: Noise,
+    def refine(
+        self, x_t: Tensor, x0_hat: Tensor, hop: Transition, past: Past | None, predict: Predict
     ) -> Tensor:
-        x_s = self.step(x_t, x0_hat, hop, noise)
         s = float(hop.s)
         if self.calls(s) == 1:
-            return x_s
-        mean = x0_hat + (predict(x_s, s) - x0_hat) / (2 * hop.rho)
-        return self.step(x_t, mean, hop, noise)
+            return x0_hat
+        following = predict(deterministic_step(x_t, x0_hat, hop), s)
+        return x0_hat + (following - x0_hat) / (2 * hop.rho)
 
     def calls(self, s: float) -> int:
         # The slope at a noise level that falls to zero is infinite.

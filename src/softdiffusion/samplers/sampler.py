@@ -27,20 +27,8 @@ Noise = Callable[[], Tensor]
 #: Calls the network at a state and a time, and clips if that was asked for.
 Predict = Callable[[Tensor, float], Tensor]
 
-
-@dataclass(frozen=True)
-class Past:
-    """The hop before.
-
-    Attributes:
-        hop: Its operators and noise levels.
-        x_t: The state at its start, corrected if the sampler corrects.
-        x0_hat: The network's prediction at its start, made before the correction.
-    """
-
-    hop: Transition
-    x_t: Tensor
-    x0_hat: Tensor
+#: The hop before, and the network's prediction at its start.
+Past = tuple[Transition, Tensor]
 
 
 @dataclass(frozen=True)
@@ -50,7 +38,7 @@ class Step:
     Attributes:
         index: The position of the time in the grid, from 0.
         t: The time.
-        x_t: The state at that time, (B, C, ...), before any correction.
+        x_t: The state at that time, (B, C, ...).
         x0_hat: The prediction made from it, clipped if that was asked for.
     """
 
@@ -63,14 +51,13 @@ class Step:
 class Sampler(ABC):
     r"""Goes from :math:`x_1` to an image along a descending grid of times.
 
-    A subclass says in `step` how the state moves from t to an earlier s. All steps are of the form
+    A subclass says how the state moves from t to an earlier s. All of them are of the form
 
     .. math:: x_s = C_s \hat x_0 + A\,(x_t - C_t \hat x_0) + \sqrt{v}\, \eta, \qquad
         \rho = \sigma_s / \sigma_t
 
     and are written with the operators of the hop, so that a step costs one transform pair beside
-    the network call: :math:`(C_s - A C_t)\, \hat x_0 + A x_t`. Samplers of second order override
-    `advance`, which knows the hop before, and `correct`, which looks back at it.
+    the network call: :math:`(C_s - A C_t)\, \hat x_0 + A x_t`.
 
     The denoiser is called in the mode that it is in: call its `eval()` first if it has dropout.
     Models from `softdiffusion.load` and an `EMA` are in evaluation mode already.
@@ -80,7 +67,7 @@ class Sampler(ABC):
         denoiser: Predicts the clean image.
         steps: The number N >= 1 of grid times at which the network is called. They are equally
             spaced: 1, ..., 1/N for `final="sigma_min"`, and for `final="x0_hat"` 1, ..., 0, or
-            again 1, ..., 1/N where there is no noise at t = 0, since a call there is wasted.
+            1, ..., 1/2N where there is no noise at t = 0, since a call there is wasted.
         times: Another descending grid in [0, 1], used instead of `steps`. It may start at any
             time. With `final="sigma_min"` the network is not called at its last time.
         final: "x0_hat" returns the last prediction; "sigma_min" returns the state at the last
@@ -133,36 +120,19 @@ class Sampler(ABC):
             noise: Draws :math:`\eta`; it is not called where a step adds no noise.
         """
 
-    def advance(
-        self,
-        x_t: Tensor,
-        x0_hat: Tensor,
-        hop: Transition,
-        past: Past | None,
-        predict: Predict,
-        noise: Noise,
+    def refine(
+        self, x_t: Tensor, x0_hat: Tensor, hop: Transition, past: Past | None, predict: Predict
     ) -> Tensor:
-        r"""Returns the state :math:`x_s` like `step`; samplers of second order know more.
+        """Returns the prediction that the step will use; samplers of second order improve it.
 
         Arguments:
-            x_t: The state at the hop's start, (B, C, ...), corrected if the sampler corrects.
-            x0_hat: The network's prediction there, made before the correction.
-            hop: Operators and noise levels at both times.
-            past: The hop before; None at the first step.
-            predict: Calls the network at another state and time, for the same classes.
-            noise: Draws :math:`\eta`.
-        """
-        return self.step(x_t, x0_hat, hop, noise)
-
-    def correct(self, x_t: Tensor, x0_hat: Tensor, past: Past) -> Tensor:
-        """Returns the state once more, now that the prediction made from it is known.
-
-        Arguments:
-            x_t: The state that the hop before led to.
+            x_t: The state at the hop's start, (B, C, ...).
             x0_hat: The network's prediction from it.
-            past: That hop.
+            hop: Operators and noise levels at both times.
+            past: The hop before and the network's prediction there; None at the first step.
+            predict: Calls the network at another state and time, for the same classes.
         """
-        return x_t
+        return x0_hat
 
     def calls(self, s: float) -> int:
         """The number of network calls of a step to the time s."""
@@ -211,10 +181,10 @@ class Sampler(ABC):
         sources = _split(generator, size, len(x1))
         check_labels(labels, self.denoiser.classes, len(x1))
         classes = [None] * len(batches) if labels is None else labels.split(size)
-        with _progress_bar(self.nfe * len(batches), self.progress) as count:
+        with _progress_bar(self.nfe * len(batches), self.progress) as advance:
             return torch.cat(
                 [
-                    self._run(x, source, partial(self.predict, labels=c), callback, count)
+                    self._run(x, source, partial(self.predict, labels=c), callback, advance)
                     for x, source, c in zip(batches, sources, classes, strict=True)
                 ]
             )
@@ -248,7 +218,7 @@ class Sampler(ABC):
         generator: Generator,
         predict: Predict,
         callback: Callable[[Step], None] | None,
-        count: Callable[[int], object],
+        advance: Callable[[int], object],
     ) -> Tensor:
         noise = partial(randn, x.shape, generator, x.dtype, x.device)
         past: Past | None = None
@@ -256,27 +226,23 @@ class Sampler(ABC):
             x0_hat = predict(x, t)
             if callback:
                 callback(Step(index, t, x, x0_hat))
-            if past is not None:
-                x = self.correct(x, x0_hat, past)
             hop = self.process.transition(t, s)
-            following = self.advance(x, x0_hat, hop, past, predict, noise)
-            past, x = Past(hop, x, x0_hat), following
-            count(self.calls(s))
+            x = self.step(x, self.refine(x, x0_hat, hop, past, predict), hop, noise)
+            past = hop, x0_hat
+            advance(self.calls(s))
         if self.final == "sigma_min":
             return x
         x0_hat = predict(x, self.grid[-1])
         if callback:
             callback(Step(len(self.grid) - 1, self.grid[-1], x, x0_hat))
-        count(1)
+        advance(1)
         return x0_hat
 
     def _default_grid(self) -> list[float]:
-        hops = self.steps
         if self.final == "sigma_min":
-            return torch.linspace(1, 0, hops + 1, dtype=torch.float64).tolist()
-        if self.process.sigma(0.0) == 0:
-            return torch.linspace(1, 0, hops + 1, dtype=torch.float64).tolist()[:-1]
-        return torch.linspace(1, 0, hops, dtype=torch.float64).tolist()
+            return torch.linspace(1, 0, self.steps + 1, dtype=torch.float64).tolist()
+        last = 1 / (2 * self.steps) if self.process.sigma(0.0) == 0 else 0
+        return torch.linspace(1, last, self.steps, dtype=torch.float64).tolist()
 
 
 def _checked_grid(times: Sequence[float], final: Final) -> list[float]:

@@ -46,6 +46,10 @@ class Schedule:
         """Returns severity and sigma at the times `t`, in its shape."""
         return self.severity(t), self.sigma(t)
 
+    def level(self, t: Tensor) -> Tensor:
+        """Returns severity plus sigma at the times `t`, a single measure of both, in its shape."""
+        return self.severity(t) + self.sigma(t)
+
 
 def geometric(
     severity: Range, sigma: Range, saturation: float = 1.0, sigma_saturation: float | None = None

@@ -39,6 +39,6 @@ def test_without_blur_it_is_rectified_flow():
 def test_the_sampler_ends_where_it_is_trained(steps):
     preset = blurred_flow()
     sampler = preset.sampler(preset.denoiser(NET), steps=steps)
-    assert isinstance(sampler, sd.AdamsSampler) and sampler.nfe == steps
-    assert sampler.grid[-1] == 1 / steps  # at t = 0 there is no noise, and no training
+    assert isinstance(sampler, sd.MultistepSampler) and sampler.nfe == steps
+    assert sampler.grid[-1] > 0  # at t = 0 there is no noise, and no training
     assert sampler(ETA).isfinite().all()
