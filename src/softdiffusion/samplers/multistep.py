@@ -23,12 +23,15 @@ class MultistepSampler(Sampler):
     its noise: :math:`h_i = \log(l_{t_i} / l_{t_{i+1}})`. It runs as :math:`\log t` where both grow
     in proportion to t, as t where they grow geometrically, and unlike a clock in the noise alone it
     does not stand still where the noise is constant. The first step is of first order, and so is
-    one to a level of zero.
+    one to a level of zero. Where there is no noise at t = 0, N equally spaced times end at 1/2N:
+    in this clock the last steps are long, and for a few calls 1/N is too far from the image.
 
     Source: the two-step method of Adams and Bashforth; for noise alone DPM-Solver++(2M), Lu et al.
     2022, whose clock is the logarithm of the signal-to-noise ratio. The study of clocks is
     `studies/multistep`.
     """
+
+    last_share = 0.5
 
     def step(self, x_t: Tensor, x0_hat: Tensor, hop: Transition, noise: Noise) -> Tensor:
         return deterministic_step(x_t, x0_hat, hop)

@@ -6,7 +6,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
 from itertools import pairwise
-from typing import Literal, get_args
+from typing import ClassVar, Literal, get_args
 
 import torch
 from torch import Tensor
@@ -67,7 +67,7 @@ class Sampler(ABC):
         denoiser: Predicts the clean image.
         steps: The number N >= 1 of grid times at which the network is called. They are equally
             spaced: 1, ..., 1/N for `final="sigma_min"`, and for `final="x0_hat"` 1, ..., 0, or
-            1, ..., 1/2N where there is no noise at t = 0, since a call there is wasted.
+            1, ..., 1/N where there is no noise at t = 0, since a call there is wasted.
         times: Another descending grid in [0, 1], used instead of `steps`. It may start at any
             time. With `final="sigma_min"` the network is not called at its last time.
         final: "x0_hat" returns the last prediction; "sigma_min" returns the state at the last
@@ -77,11 +77,14 @@ class Sampler(ABC):
 
     Attributes:
         grid: The times in use.
+        last_share: N equally spaced times end at this over N where there is no noise at t = 0.
 
     Raises:
         ValueError: If `steps` is below 1, the times do not descend within [0, 1], `final` is
             unknown, or the range of `clip` is empty.
     """
+
+    last_share: ClassVar[float] = 1.0
 
     def __init__(
         self,
@@ -241,7 +244,7 @@ class Sampler(ABC):
     def _default_grid(self) -> list[float]:
         if self.final == "sigma_min":
             return torch.linspace(1, 0, self.steps + 1, dtype=torch.float64).tolist()
-        last = 1 / (2 * self.steps) if self.process.sigma(0.0) == 0 else 0
+        last = self.last_share / self.steps if self.process.sigma(0.0) == 0 else 0
         return torch.linspace(1, last, self.steps, dtype=torch.float64).tolist()
 
 

@@ -95,7 +95,8 @@ def test_with_final_x0_hat_the_calls_reach_from_1_to_0():
 
 
 def test_without_noise_at_the_clean_end_no_call_is_wasted_there():
-    grid = build("Momentum", rectified_flow(), steps=4).grid
+    assert build("Momentum", rectified_flow(), steps=4).grid == [1, 0.75, 0.5, 0.25]
+    grid = build("Multistep", rectified_flow(), steps=4).grid
     assert grid == pytest.approx([1, 1 - 7 / 24, 1 - 14 / 24, 1 / 8])
 
 
