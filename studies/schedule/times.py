@@ -151,9 +151,13 @@ def draw(rows: list[dict], path: Path) -> None:
         right.plot(epsilon, prediction, marker="o", label=name, color=colour)
     left.set(xlabel="cap epsilon", ylabel="Fréchet distance", title="the network")
     right.set(xlabel="cap epsilon", ylabel="relative Wasserstein-2", title="the data's spectrum")
-    for ax in (left, right):
+    marks = {left: (5, 10, 20, 50), right: (0.03, 0.1, 0.3)}
+    for ax, values in marks.items():
         ax.set_xscale("log")
         ax.set_yscale("log")
+        ax.set_xticks([0.2, 0.5, 1, 2, 4], ["0.2", "0.5", "1", "2", "4"])
+        ax.set_yticks(values, [f"{value:g}" for value in values])
+        ax.minorticks_off()
         ax.grid(alpha=0.3)
         ax.legend()
     figure.savefig(path, dpi=140)
