@@ -63,7 +63,10 @@ def add_recipe(parser: Parser) -> None:
         "--epsilon", type=float | None, default=None, help="Overrides the cap of a selection."
     )
     parser.add_argument(
-        "--backbone", type=nn.Module, default={"class_path": "softdiffusion.SmallUNet"}
+        "--backbone",
+        type=nn.Module | None,
+        default=None,  # as a class, its arguments would replace another class's own defaults
+        help="The network; softdiffusion.SmallUNet if it is left out.",
     )
     parser.link_arguments("channels", "backbone.init_args.channels")
     parser.add_argument(
@@ -110,6 +113,9 @@ class Recipe:
                 )
             chosen.init_args.levels = arguments.levels
             chosen.init_args.epsilon = arguments.epsilon
+        if arguments.backbone is None:
+            channels = Namespace(channels=arguments.channels)
+            arguments.backbone = Namespace(class_path="softdiffusion.SmallUNet", init_args=channels)
         torch.manual_seed(arguments.seed)  # for the first weights of the backbone
         self.arguments = arguments
         self.built = parser.instantiate(arguments)
