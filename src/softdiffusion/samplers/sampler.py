@@ -67,7 +67,7 @@ class Sampler(ABC):
         denoiser: Predicts the clean image.
         steps: The number N >= 1 of grid times at which the network is called. They are equally
             spaced: 1, ..., 1/N for `final="sigma_min"`, and for `final="x0_hat"` 1, ..., 0, or
-            1, ..., 1/N where there is no noise at t = 0, since a call there is wasted.
+            1, ..., `last_share` / N where there is no noise at t = 0: no network is trained there.
         times: Another descending grid in [0, 1], used instead of `steps`. It may start at any
             time. With `final="sigma_min"` the network is not called at its last time.
         final: "x0_hat" returns the last prediction; "sigma_min" returns the state at the last
