@@ -114,8 +114,8 @@ def plot_distances(
     """Plots the distance to real images against the cost of an image, one line a sampler.
 
     Arguments:
-        rows: Measurements, each with `sampler` (a name), `nfe` (network calls an image, > 0) and
-            `distance` (> 0).
+        rows: Measurements, each with `sampler` (a name), `nfe` (network calls an image, > 0),
+            `distance` (> 0) and its standard error `error`, drawn as a bar.
         path: The PNG; folders that are missing are made.
         floor: The distance that real images have themselves, > 0, drawn as a dashed line.
         label: What is measured, on how many images and with which extractor.
@@ -128,9 +128,14 @@ def plot_distances(
     with _style():
         figure, (ax,) = _panels(1, width=6.4, height=4.0)
         for index, name in enumerate(dict.fromkeys(row["sampler"] for row in rows)):
-            points = sorted((row["nfe"], row["distance"]) for row in rows if row["sampler"] == name)
-            ax.plot(
+            points = sorted(
+                (row["nfe"], row["distance"], row["error"])
+                for row in rows
+                if row["sampler"] == name
+            )
+            ax.errorbar(
                 *zip(*points, strict=True),
+                capsize=2,
                 color=_COLOURS[index % len(_COLOURS)],
                 marker=_MARKERS[index % len(_MARKERS)],
                 linestyle="-" if index < len(_COLOURS) else "-.",

@@ -120,7 +120,13 @@ def _draw(study: Study, results: Results) -> list[Path]:
     folder = study.folder
     figures = []
     points = [
-        {"arm": arm, "evaluation": evaluation, "nfe": r.nfe, "distance": r.distance}
+        {
+            "arm": arm,
+            "evaluation": evaluation,
+            "nfe": r.nfe,
+            "distance": r.distance,
+            "error": r.error,
+        }
         for (evaluation, _), arms in results.items()
         for arm, r in arms.items()
     ]

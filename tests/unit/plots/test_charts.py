@@ -73,7 +73,7 @@ def test_losses_need_a_row(tmp_path):
 
 def test_distances_have_one_line_a_sampler_and_their_floor_below(tmp_path):
     rows = [
-        {"sampler": name, "nfe": nfe, "distance": factor / nfe}
+        {"sampler": name, "nfe": nfe, "distance": factor / nfe, "error": 0.0}
         for name, factor in (("momentum", 400), ("multistep", 100))
         for nfe in (100, 10, 30)  # in any order
     ]
@@ -88,6 +88,18 @@ def test_distances_have_one_line_a_sampler_and_their_floor_below(tmp_path):
     below = where(with_floor, VERMILION)[0].max()
     assert (where(with_floor[:, : legend // 2], ink)[0] > below).sum() > 100
     assert len(where(with_floor, ink)[0]) > len(where(page, ink)[0])
+
+
+def test_the_error_of_a_distance_is_a_bar(tmp_path):
+    def height(error: float) -> int:
+        row = {"sampler": "momentum", "nfe": 10, "distance": 10.0, "error": error}
+        others = [{**row, "sampler": "naive", "distance": d, "error": 0.0} for d in (1.0, 100.0)]
+        plot_distances([row, *others], tmp_path / f"{error}.png")
+        page = pixels(tmp_path / f"{error}.png")
+        lines, _ = where(page[:, : page.shape[1] * 3 // 4], BLUE)
+        return int(np.ptp(lines))
+
+    assert height(5.0) > 2 * height(1.0) > 0
 
 
 def test_calls_too_close_to_be_labelled_apart_share_a_label():
