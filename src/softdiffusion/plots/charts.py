@@ -133,8 +133,11 @@ def plot_distances(
                 for row in rows
                 if row["sampler"] == name
             )
+            calls, distances, errors = zip(*points, strict=True)
             ax.errorbar(
-                *zip(*points, strict=True),
+                calls,
+                distances,
+                errors,
                 capsize=2,
                 color=_COLOURS[index % len(_COLOURS)],
                 marker=_MARKERS[index % len(_MARKERS)],
