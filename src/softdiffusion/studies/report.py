@@ -134,7 +134,7 @@ def _draw(study: Study, results: Results) -> list[Path]:
     for within, across in (("evaluation", "arm"), ("arm", "evaluation")):
         for name in dict.fromkeys(point[within] for point in points):
             lines = [{**p, "sampler": p[across]} for p in points if p[within] == name]
-            if len({p["nfe"] for p in lines}) > 1 and len({p[across] for p in lines}) > 1:
+            if 1 < len({p[across] for p in lines}) < len(lines):  # lines, and not points alone
                 figures.append(folder / "figures" / f"distance-{within}-{name}.png")
                 plot_distances(lines, figures[-1], floor)
     for path in sorted((folder / "losses").glob("*.jsonl")):
