@@ -34,7 +34,8 @@ class Variant:
 
     Attributes:
         order: How many predictions it goes through, where so many exist.
-        clock: The variable in which it is a polynomial: the time "t", or the "log" of the level.
+        clock: The variable in which it is a polynomial: the schedule's "own" clock, the time "t",
+            or the "log" of severity plus noise.
         integral: Whether it is followed in eight pieces of a hop, or taken in its middle.
         corrected: Whether a hop is made again once the next prediction is known.
         nu: The share of the noise that is drawn anew, 0 to 1.
@@ -43,7 +44,7 @@ class Variant:
     """
 
     order: int = 2
-    clock: str = "log"
+    clock: str = "own"
     integral: bool = False
     corrected: bool = False
     nu: float = 0.0
@@ -56,6 +57,7 @@ VARIANTS = {
     "first order": Variant(order=1),
     "third order": Variant(order=3),
     "clock t": Variant(clock="t"),
+    "clock log": Variant(clock="log"),
     "ends at 1/N": Variant(last=1.0),
     "clock t, ends at 1/N": Variant(clock="t", last=1.0),
     "ends at 1/4N": Variant(last=0.25),
@@ -130,7 +132,10 @@ def polynomial(known: list[tuple[float, Tensor]], at: float) -> Tensor:
 def clock_of(process: sd.SoftDiffusion, name: str) -> Callable[[float], float]:
     if name == "t":
         return lambda t: t
-    return lambda t: float(process.schedule.level(moment(t)).log())
+    schedule = process.schedule
+    if name == "own":
+        return lambda t: float(schedule.clock(moment(t)))
+    return lambda t: float((schedule.severity(moment(t)) + schedule.sigma(moment(t))).log())
 
 
 def moment(t: float) -> Tensor:

@@ -19,16 +19,14 @@ class MultistepSampler(Sampler):
         + \frac{h_i}{2 h_{i-1}} \bigl(\hat x_0^{(i)} - \hat x_0^{(i-1)}\bigr), \qquad
         x_s = C_s D + \rho\,(x_t - C_t D)
 
-    The clock that measures the steps is the logarithm of the level, the schedule's severity plus
-    its noise: :math:`h_i = \log(l_{t_i} / l_{t_{i+1}})`. It runs as :math:`\log t` where both grow
-    in proportion to t, as t where they grow geometrically, and unlike a clock in the noise alone it
-    does not stand still where the noise is constant. The first step is of first order, and so is
-    one to a level of zero. Where there is no noise at t = 0, N equally spaced times end at 1/2N:
-    in this clock the last steps are long, and for a few calls 1/N is too far from the image.
+    The steps :math:`h_i` are measured by the schedule's `clock`: :math:`\log t` where severity and
+    noise are in proportion to t, and t itself where they do not start from zero. Unlike a clock in
+    the noise alone it does not stand still where the noise is constant. The first step is of first
+    order, and so is one to t = 0 by a logarithm. Where there is no noise at t = 0, N equally spaced
+    times end at 1/2N: for a few calls 1/N is too far from the image.
 
     Source: the two-step method of Adams and Bashforth; for noise alone DPM-Solver++(2M), Lu et al.
-    2022, whose clock is the logarithm of the signal-to-noise ratio. The study of clocks is
-    `studies/multistep`.
+    2022, whose clock is the logarithm of the signal-to-noise ratio.
     """
 
     last_share = 0.5
@@ -43,10 +41,10 @@ class MultistepSampler(Sampler):
             return x0_hat
         last_hop, last_x0_hat = past
         ratio = self._elapsed(hop) / self._elapsed(last_hop)
-        if not ratio.isfinite():  # a level of zero ahead, or one that stood still
+        if not ratio.isfinite():  # the clock ends ahead, or stood still before
             return x0_hat
         return x0_hat + ratio / 2 * (x0_hat - last_x0_hat)
 
     def _elapsed(self, hop: Transition) -> Tensor:
-        level = self.process.schedule.level
-        return (level(hop.t) / level(hop.s)).log()
+        clock = self.process.schedule.clock
+        return clock(hop.t) - clock(hop.s)

@@ -46,9 +46,18 @@ class Schedule:
         """Returns severity and sigma at the times `t`, in its shape."""
         return self.severity(t), self.sigma(t)
 
-    def level(self, t: Tensor) -> Tensor:
-        """Returns severity plus sigma at the times `t`, a single measure of both, in its shape."""
-        return self.severity(t) + self.sigma(t)
+    def clock(self, t: Tensor) -> Tensor:
+        r"""Returns the variable in which predictions change evenly, at the times `t`.
+
+        It is :math:`\log(\text{severity} + \sigma)` where both start from zero, since there each
+        hop towards the image changes them by a factor (minus infinity at t = 0). Elsewhere it is
+        the time itself, which the schedule has already spread over its levels. Source: the studies
+        of clocks, `studies/multistep` and `studies/schedule`.
+        """
+        first = torch.zeros_like(t)
+        if (self.severity(first) + self.sigma(first) > 0).any():
+            return t
+        return (self.severity(t) + self.sigma(t)).log()
 
 
 def geometric(

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 import softdiffusion as sd
-from softdiffusion.schedules import Constant, Linear, geometric, linear
+from softdiffusion.schedules import Constant, Curve, Linear, geometric, linear
 
 SHAPE = (1, 6, 5)
 
@@ -38,21 +38,31 @@ def deterministic(process: sd.SoftDiffusion, x: Tensor, D: Tensor, t: float, s: 
     return process.operator(s)(D) + rho * (x - process.operator(t)(D))
 
 
+class Square(Curve):
+    """t^2."""
+
+    def __call__(self, t: Tensor) -> Tensor:
+        return t**2
+
+
+def late() -> sd.SoftDiffusion:
+    return sd.SoftDiffusion(sd.Scaling(), sd.Schedule(Square(), Square()))
+
+
 def flow() -> sd.SoftDiffusion:
     return sd.SoftDiffusion(sd.Scaling(), linear((0, 1), (0, 1)))
 
 
 @pytest.mark.parametrize(
-    ("build", "level"),
+    ("build", "clock"),
     [
-        (growing, lambda t: 0.2 * 15**t + 0.02 * 10**t),
-        (constant, lambda t: 2 * t + 0.1),
-        (flow, lambda t: 2 * t),
+        (growing, lambda t: t),
+        (constant, lambda t: t),
+        (flow, lambda t: math.log(2 * t)),
+        (late, lambda t: math.log(2 * t**2)),
     ],
 )
-def test_multistep_extrapolates_by_the_ratio_of_the_steps_in_the_logarithm_of_the_level(
-    build, level
-):
+def test_multistep_extrapolates_by_the_ratio_of_the_steps_of_the_clock(build, clock):
     process = build()
     denoiser = gaussian(process)
     times = [0.9, 0.7, 0.6, 0.2]
@@ -62,25 +72,21 @@ def test_multistep_extrapolates_by_the_ratio_of_the_steps_in_the_logarithm_of_th
     first = denoiser(x, moment(0.9))
     x = deterministic(process, x, first, 0.9, 0.7)
     second = denoiser(x, moment(0.7))
-    h = [math.log(level(t) / level(s)) for t, s in pairwise(times)]
+    h = [clock(t) - clock(s) for t, s in pairwise(times)]
     x = deterministic(process, x, second + h[1] / h[0] / 2 * (second - first), 0.7, 0.6)
     third = denoiser(x, moment(0.6))
     x = deterministic(process, x, third + h[2] / h[1] / 2 * (third - second), 0.6, 0.2)
     torch.testing.assert_close(images, x)
 
 
-def test_multistep_is_of_first_order_where_the_level_is_zero_or_stands_still():
+def test_multistep_is_of_first_order_where_the_clock_ends_or_stands_still():
     x1 = normal(3, *SHAPE)
-    flow_to_0 = {"process": flow(), "times": [0.6, 0.2, 0.0]}
-    still = sd.Schedule(Linear(0.0, 2.0, saturation=0.5), Constant(0.1))
-    from_a_standstill = {
-        "process": sd.SoftDiffusion(sd.GaussianBlur(), still),
-        "times": [0.9, 0.7, 0.3],
-    }
-    for case in (flow_to_0, from_a_standstill):
-        process, (start, middle, end) = case["process"], case["times"]
+    saturated = Linear(0.0, 1.0, saturation=0.5)
+    still = sd.SoftDiffusion(sd.Scaling(), sd.Schedule(saturated, saturated))
+    for process, times in ((flow(), [0.6, 0.2, 0.0]), (still, [0.9, 0.7, 0.3])):
+        start, middle, end = times
         denoiser = gaussian(process)
-        images = sd.MultistepSampler(process, denoiser, times=case["times"], final="sigma_min")(x1)
+        images = sd.MultistepSampler(process, denoiser, times=times, final="sigma_min")(x1)
         x = deterministic(process, x1, denoiser(x1, moment(start)), start, middle)
         x = deterministic(process, x, denoiser(x, moment(middle)), middle, end)
         torch.testing.assert_close(images, x)
