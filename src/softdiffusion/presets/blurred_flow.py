@@ -15,12 +15,11 @@ def blurred_flow(blur_max: float = 3.0, steps: int = 10) -> Preset:
     r"""Rectified flow with blur: :math:`C_t = (1 - t)\, G_{t b}`, :math:`\sigma_t = t`.
 
     While the image fades into the noise, a Gaussian blur that grows to b pixels takes its details
-    first, so that the reverse paints from coarse to fine. The loss is step-matched for N = 10, the
-    network predicts the residual in units of the noise,. Without
-    blur, path and prediction are rectified flow's, and so is the loss from t = 1 / N on, up to the
-    factor :math:`N^2`.
+    first, so that the reverse paints from coarse to fine. The loss is step-matched for N = 10; the
+    network predicts the residual in units of the noise. Without blur, path and prediction are
+    rectified flow's, and so is the loss from t = 1 / N on, up to the factor :math:`N^2`.
 
-    Source: the study of corruptions, `studies/corruption`.
+    Source: the studies of corruptions and of the blur, `studies/corruption`, `studies/blurred-flow`.
 
     Arguments:
         blur_max: The standard deviation b of the blur at t = 1, in pixels.
