@@ -6,11 +6,11 @@ From the rows and losses of this study and of ../samplers: the Fréchet distance
 of training on one core, and against the milliseconds that an image takes to draw. Writes cost.png.
 """
 
-import json
 from pathlib import Path
 
 from matplotlib.figure import Figure
 
+from softdiffusion.studies import Rows
 from softdiffusion.studies.cost import Cost
 
 HERE = Path(__file__).parent
@@ -19,12 +19,8 @@ COLOURS = {"soft": "tab:blue", "blurred-flow": "tab:orange"}
 SAMPLERS = {"multistep": "o", "momentum": "s"}
 
 
-def read(path: Path) -> list[dict]:
-    return [json.loads(line) for line in path.read_text().splitlines()]
-
-
 def training(ax) -> None:
-    rows = read(HERE / "rows.jsonl")
+    rows = list(Rows(HERE / "rows.jsonl"))
     # All arms at the pace of one, for their wall times depend on what ran beside them.
     pace = Cost.of(rows[:1], HERE / "losses" / f"{rows[0]['arm']}-0.jsonl")
     for arm, colour in COLOURS.items():
@@ -42,7 +38,7 @@ def training(ax) -> None:
 
 
 def sampling(ax) -> None:
-    rows = read(HERE.parent / "samplers" / "rows.jsonl")
+    rows = list(Rows(HERE.parent / "samplers" / "rows.jsonl"))
     for arm, colour in COLOURS.items():
         for sampler, marker in SAMPLERS.items():
             points = sorted(

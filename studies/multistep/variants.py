@@ -9,7 +9,6 @@ it is in the library; each other changes one thing, or two.
 """
 
 import argparse
-import json
 import math
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -22,6 +21,7 @@ from torch import Tensor
 import softdiffusion as sd
 from softdiffusion.data import open as open_data
 from softdiffusion.metrics import FrechetDistance, default_extractor, jackknife
+from softdiffusion.studies import Rows
 
 HERE = Path(__file__).parent
 CALLS = (5, 10, 20)
@@ -200,12 +200,9 @@ if __name__ == "__main__":
     parser.add_argument("models", type=Path, nargs="+")
     parser.add_argument("--samples", type=int, default=1000)
     options = parser.parse_args()
-    path = HERE / "rows.jsonl"
-    lines = path.read_text().splitlines() if path.is_file() else []
-    done = {(row["model"], row["variant"], row["calls"]) for row in map(json.loads, lines)}
+    rows = Rows(HERE / "rows.jsonl")
+    done = {(row["model"], row["variant"], row["calls"]) for row in rows}
     for model in options.models:
         for row in measured(model, options.samples, done):
-            with path.open("a") as file:
-                file.write(json.dumps(row) + "\n")
-    rows = [json.loads(line) for line in path.read_text().splitlines()]
-    (HERE / "table.md").write_text(table(rows))
+            rows.append(row)
+    (HERE / "table.md").write_text(table(list(rows)))

@@ -12,7 +12,6 @@ exist are kept.
 """
 
 import argparse
-import json
 from collections.abc import Iterator
 from itertools import pairwise
 from pathlib import Path
@@ -24,9 +23,11 @@ import softdiffusion as sd
 from softdiffusion.data import open as open_data
 from softdiffusion.metrics import FrechetDistance, default_extractor, jackknife
 from softdiffusion.schedules import Cosine, Geometric, Linear, Wasserstein
+from softdiffusion.schedules.distances import Estimator, distance_matrix
+from softdiffusion.studies import Rows
 
 HERE = Path(__file__).parent
-START, END, SIGMA, SATURATION = 0.2, 16.0, (0.02, 0.2), 0.25
+START, END, SIGMA = 0.2, 16.0, (0.02, 0.2)
 SAMPLERS = {"multistep": sd.MultistepSampler, "momentum": sd.MomentumSampler}
 CURVES = {"geometric": Geometric, "linear": Linear, "cosine": Cosine}
 SWEEP = (4, 6, 8, 10, 14, 20, 30, 50, 80)
@@ -49,11 +50,11 @@ def times(severities: list[float]) -> list[float]:
     return inside.flip(0).tolist()
 
 
-def widest_hop(severities: list[float], root: Tensor) -> float:
-    """The largest Wasserstein distance of neighbours; `root` holds the coefficients' sizes."""
-    sizes = root.expand(len(severities), *root.shape)
-    spectrum = sd.GaussianBlur().at(torch.tensor(severities)).diagonal(sizes)
-    return max(float(((a - b) * root).norm()) for a, b in pairwise(spectrum))
+def widest_hop(severities: list[float], data: Tensor) -> float:
+    """The largest Wasserstein distance of neighbours."""
+    at = torch.tensor(severities, dtype=torch.float64)
+    _, distances = distance_matrix(sd.GaussianBlur(), data, at, Estimator("closed"))
+    return float(distances.diagonal(1).max())
 
 
 def predicted(sampler: sd.Sampler, variance: Tensor) -> float:
@@ -77,10 +78,7 @@ def predicted(sampler: sd.Sampler, variance: Tensor) -> float:
 def measured(model: Path, count: int, done: set[tuple[str, str, int]]) -> Iterator[dict]:
     train = open_data("fashion-mnist", split="train", size=16)
     data = train.tensor()
-    dct = sd.operators.DCT()
-    coefficients = dct.forward(data.double())
-    variance = coefficients.var(dim=0)
-    root = coefficients.square().mean(dim=0).sqrt()
+    variance = sd.operators.DCT().forward(data.double()).var(dim=0)
     denoiser, prior = sd.load(model)
     if prior is None:
         raise SystemExit(f"{model} was saved without a start.")
@@ -93,6 +91,7 @@ def measured(model: Path, count: int, done: set[tuple[str, str, int]]) -> Iterat
         if all((rule, name, n) in done for name in SAMPLERS):
             continue
         severities = levels(rule, n, data)
+        epsilon = widest_hop(severities, data)
         for name, kind in SAMPLERS.items():
             if (rule, name, n) in done:
                 continue
@@ -105,7 +104,7 @@ def measured(model: Path, count: int, done: set[tuple[str, str, int]]) -> Iterat
                 "rule": rule,
                 "sampler": name,
                 "calls": n,
-                "epsilon": widest_hop(severities, root),
+                "epsilon": epsilon,
                 "n": count,
                 "frechet": float(distance(features)),
                 "error": float(jackknife(distance, features)),
@@ -168,12 +167,10 @@ if __name__ == "__main__":
     parser.add_argument("model", type=Path)
     parser.add_argument("--samples", type=int, default=1000)
     options = parser.parse_args()
-    path = HERE / "times.jsonl"
-    rows = [json.loads(line) for line in path.read_text().splitlines()] if path.is_file() else []
-    done = {(row["rule"], row["sampler"], row["calls"]) for row in rows}
+    kept = Rows(HERE / "times.jsonl")
+    done = {(row["rule"], row["sampler"], row["calls"]) for row in kept}
     for row in measured(options.model, options.samples, done):
-        rows.append(row)
-        with path.open("a") as file:
-            file.write(json.dumps(row) + "\n")
+        kept.append(row)
+    rows = list(kept)
     (HERE / "times.md").write_text(table(rows))
     draw(rows, HERE / "times.png")

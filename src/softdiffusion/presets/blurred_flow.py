@@ -19,7 +19,8 @@ def blurred_flow(blur_max: float = 3.0, steps: int = 10) -> Preset:
     network predicts the residual in units of the noise. Without blur, path and prediction are
     rectified flow's, and so is the loss from t = 1 / N on, up to the factor :math:`N^2`.
 
-    Source: the studies of corruptions and of the blur, `studies/corruption`, `studies/blurred-flow`.
+    Source: the studies of corruptions, `studies/corruption`, and of the blur,
+    `studies/blurred-flow`.
 
     Arguments:
         blur_max: The standard deviation b of the blur at t = 1, in pixels.

@@ -41,6 +41,7 @@ class Schedule:
                 )
         self.severity = severity
         self.sigma = sigma
+        self._starts_from_zero = bool(severity(t[0]) + sigma(t[0]) == 0)
 
     def __call__(self, t: Tensor) -> tuple[Tensor, Tensor]:
         """Returns severity and sigma at the times `t`, in its shape."""
@@ -54,10 +55,7 @@ class Schedule:
         the time itself, which the schedule has already spread over its levels. Source: the studies
         of clocks, `studies/multistep` and `studies/schedule`.
         """
-        first = torch.zeros_like(t)
-        if (self.severity(first) + self.sigma(first) > 0).any():
-            return t
-        return (self.severity(t) + self.sigma(t)).log()
+        return (self.severity(t) + self.sigma(t)).log() if self._starts_from_zero else t
 
 
 def geometric(
