@@ -1,7 +1,12 @@
 """A study runs from its file to its report, and goes on after a stop."""
 
 import json
+import signal
+import subprocess
+import sys
+import time
 
+import psutil
 import pytest
 
 from softdiffusion.cli.main import main
@@ -100,3 +105,26 @@ def test_an_arm_that_fails_says_why(tmp_path):
     with pytest.raises(SystemExit) as stop:
         main(["study", "report", str(study)])
     assert "has no rows yet; run the study first" in str(stop.value)
+
+
+def test_a_study_that_is_killed_ends_its_training(tmp_path):
+    (tmp_path / "base.yaml").write_text(RECIPE)
+    study = tmp_path / "study.yaml"
+    study.write_text(STUDY.replace("images: 64", "images: 1000000"))
+    runs = tmp_path / "runs"
+    command = ["softdiffusion.cli.main", "study", "run", str(study), "--runs", str(runs)]
+    killed = subprocess.Popen(
+        [sys.executable, "-m", *command, "--arms", "[l2]"], stderr=subprocess.PIPE, text=True
+    )
+    stats = runs / "l2" / "seed-0" / "stats.jsonl"
+    while not stats.exists():
+        assert killed.poll() is None
+        time.sleep(0.1)
+    trainings = psutil.Process(killed.pid).children(recursive=True)
+    assert trainings
+    killed.send_signal(signal.SIGTERM)
+    _, message = killed.communicate(timeout=60)
+    assert killed.returncode == 1
+    assert "stopped; give the same command again" in message
+    assert not psutil.wait_procs(trainings, timeout=60)[1]
+    assert not (stats.parent / "final").exists()

@@ -1,5 +1,6 @@
 """Run a study, a grid of trainings that differ in one thing, or report what it gave."""
 
+import signal
 from pathlib import Path
 from typing import Literal
 
@@ -51,6 +52,8 @@ def run(arguments: Namespace) -> None:
             model = ["--arms", f"[{arm.name}]", "--seed", str(seed)]
             return ["study", "measure", str(path), *options, *model]
 
+        # To be killed is to be stopped by Ctrl-C: no training may go on unseen.
+        signal.signal(signal.SIGTERM, signal.default_int_handler)
         run_study(
             study,
             runs,

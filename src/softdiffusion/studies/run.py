@@ -8,6 +8,7 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from pathlib import Path
+from threading import Lock
 
 import yaml
 
@@ -30,7 +31,7 @@ def run_study(
 
     A finished training is not repeated, a half-trained one goes on from its last checkpoint, and
     rows that exist are kept. The first arm that fails stops the study, once the arms beside it
-    have ended.
+    have ended; a stop by Ctrl-C, or by another exception that is no error, stops them at once.
 
     Arguments:
         study: The study.
@@ -50,14 +51,17 @@ def run_study(
     # Seed after seed, so that a study that is stopped early has every arm once.
     rounds = range(max(len(arm.seeds) for arm in arms))
     work = [(arm, arm.seeds[i]) for i in rounds for arm in arms if i < len(arm.seeds)]
+    commands = _Commands(study, threads)
     with ThreadPoolExecutor(jobs) as pool:
-        task = partial(_train_and_measure, study, runs, measure, threads)
+        task = partial(_train_and_measure, study, runs, measure, commands)
         futures = [pool.submit(task, arm, seed) for arm, seed in work]
         try:
             for future in futures:
                 future.result()
-        except BaseException:
-            pool.shutdown(cancel_futures=True)
+        except BaseException as reason:
+            pool.shutdown(wait=False, cancel_futures=True)
+            if not isinstance(reason, Exception):
+                commands.stop()
             raise
 
 
@@ -65,7 +69,7 @@ def _train_and_measure(
     study: Study,
     runs: Path,
     measure: Callable[[Arm, int], Sequence[str]],
-    threads: int,
+    commands: "_Commands",
     arm: Arm,
     seed: int,
 ) -> None:
@@ -80,30 +84,51 @@ def _train_and_measure(
         recipe = run / "arm.yaml"
         recipe.write_text(yaml.safe_dump(dict(arm.recipe), sort_keys=False))
         train = ["train", "--config", str(recipe), "--seed", str(seed), "--out", str(run)]
-        _command([*train, "--progress", "false"], study, threads, run)
+        commands.run([*train, "--progress", "false"], run)
     losses = study.folder / "losses"
     losses.mkdir(parents=True, exist_ok=True)
     shutil.copyfile(run / "stats.jsonl", losses / f"{arm.name}-{seed}.jsonl")
-    _command(measure(arm, seed), study, threads, run)
+    commands.run(measure(arm, seed), run)
 
 
-def _command(arguments: Sequence[str], study: Study, threads: int, run: Path) -> None:
-    """Runs `softdiffusion` on so many cores; what it prints goes to `log.txt`."""
-    modules = [
-        str(study.path.parent.resolve()),
-        *os.environ.get("PYTHONPATH", "").split(os.pathsep),
-    ]
-    environment = os.environ | {
-        "OMP_NUM_THREADS": str(threads),
-        "MKL_NUM_THREADS": str(threads),
-        "PYTHONPATH": os.pathsep.join(filter(None, modules)),
-    }
-    with (run / "log.txt").open("a") as log:
+class _Commands:
+    """Runs `softdiffusion` in processes of its own, each on so many cores, until stopped."""
+
+    def __init__(self, study: Study, threads: int) -> None:
+        modules = [
+            str(study.path.parent.resolve()),
+            *os.environ.get("PYTHONPATH", "").split(os.pathsep),
+        ]
+        self.environment = os.environ | {
+            "OMP_NUM_THREADS": str(threads),
+            "MKL_NUM_THREADS": str(threads),
+            "PYTHONPATH": os.pathsep.join(filter(None, modules)),
+        }
+        self.lock = Lock()  # so that no process starts unseen while the others are stopped
+        self.processes: set[subprocess.Popen[bytes]] = set()
+        self.stopped = False
+
+    def run(self, arguments: Sequence[str], run: Path) -> None:
+        """Runs one command to its end; what it prints goes to `log.txt`."""
         command = [sys.executable, "-m", "softdiffusion.cli.main", *arguments]
-        code = subprocess.run(command, env=environment, stdout=log, stderr=log).returncode
-    if code:
-        last = (run / "log.txt").read_text().strip().splitlines()[-1:]
-        raise ValueError(
-            f"The command {arguments[0]!r} of {run.parent.name}, {run.name} failed: "
-            f"{' '.join(last)} (more in {run / 'log.txt'}); the same command goes on from here."
-        )
+        with (run / "log.txt").open("a") as log:
+            with self.lock:
+                if self.stopped:
+                    raise ValueError("The study was stopped.")
+                process = subprocess.Popen(command, env=self.environment, stdout=log, stderr=log)
+                self.processes.add(process)
+            code = process.wait()
+            self.processes.remove(process)
+        if code:
+            last = (run / "log.txt").read_text().strip().splitlines()[-1:]
+            raise ValueError(
+                f"The command {arguments[0]!r} of {run.parent.name}, {run.name} failed: "
+                f"{' '.join(last)} (more in {run / 'log.txt'}); the same command goes on from here."
+            )
+
+    def stop(self) -> None:
+        """Ends the processes that run, and lets no other begin."""
+        with self.lock:
+            self.stopped = True
+            for process in tuple(self.processes):
+                process.terminate()
