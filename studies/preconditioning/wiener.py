@@ -33,9 +33,19 @@ def process() -> sd.SoftDiffusion:
 
 @functools.cache
 def wiener() -> sd.GaussianDenoiser:
+    return fitted(process())
+
+
+@functools.cache
+def wiener_of_flow() -> sd.GaussianDenoiser:
+    return fitted(sd.presets.blurred_flow().process)
+
+
+def fitted(process: sd.SoftDiffusion) -> sd.GaussianDenoiser:
+    """The Wiener filter for the spectrum of Fashion-MNIST at 16 pixels."""
     data = sd.data.open("fashion-mnist", size=16)
     chosen = torch.randperm(len(data), generator=torch.Generator().manual_seed(0))[:FITTED]
-    return sd.GaussianDenoiser.fit(process(), data.batch(chosen))
+    return sd.GaussianDenoiser.fit(process, data.batch(chosen))
 
 
 def variance_left(t: Tensor, z: Tensor) -> Tensor:
@@ -83,6 +93,27 @@ class WienerUNet(nn.Module):
             transform = process().corruption.transform
             out = Diagonal(transform, lambda z: variance_left(t, z).sqrt())(out)
         return out + estimate - x
+
+
+class WienerFlow(nn.Module):
+    """W x_t + t F(x_t) for blurred flow, whose denoiser is x_t - t (this network)."""
+
+    def __init__(
+        self,
+        channels: int = 1,
+        width: int = 16,
+        multipliers: list[int] = [1, 2, 4],  # noqa: B006
+    ) -> None:
+        super().__init__()
+        self.channels = channels
+        self.width = width
+        self.multipliers = multipliers
+        self.net = sd.SmallUNet(channels, width, multipliers)
+
+    def forward(self, x: Tensor, t: Tensor) -> Tensor:
+        with torch.no_grad():
+            missing = (x - wiener_of_flow()(x, t)) / per_sample(t.clamp(min=1e-4), x)
+        return missing - self.net(x, t)
 
 
 class Whitened(Objective):
