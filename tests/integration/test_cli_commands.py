@@ -116,12 +116,13 @@ def test_samples_do_not_depend_on_how_many_are_drawn_at_a_time(trained, tmp_path
     assert one == all_
 
 
-def test_fewer_images_are_not_put_among_those_of_a_longer_run(trained, tmp_path, capsys):
+def test_images_are_not_put_among_others(trained, tmp_path):
     run(f"sample --model {trained} --out {tmp_path} {SAMPLE}")
     run(f"sample --model {trained} --out {tmp_path} {SAMPLE}")  # the same ones again are fine
-    with pytest.raises(SystemExit) as stop:
-        run(f"sample --model {trained} --out {tmp_path} {SAMPLE} --count 3")
-    assert "holds 5 images, of which 3 would be replaced" in str(stop.value)
+    for count, stay in ((3, 2), (12, 5)):  # 12 are 00 to 11
+        with pytest.raises(SystemExit) as stop:
+            run(f"sample --model {trained} --out {tmp_path} {SAMPLE} --count {count}")
+        assert f"holds 5 images, of which {stay} would stay among the {count}" in str(stop.value)
 
 
 def test_info_says_what_the_model_is(trained, capsys):

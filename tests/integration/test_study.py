@@ -94,6 +94,12 @@ def test_a_study_goes_on_and_reports(tmp_path):
     losses = (tmp_path / "losses" / "l2-0.jsonl").read_text().splitlines()
     assert json.loads(losses[-1])["images"] == 64
 
+    study.write_text(STUDY.replace("images: 64", "images: 65"))
+    rows.path.unlink()
+    with pytest.raises(SystemExit, match="holds a training of the arm l2 by another recipe"):
+        main([*run, "--arms", "[l2]"])
+    assert final.stat().st_mtime_ns == trained
+
 
 def test_an_arm_that_fails_says_why(tmp_path):
     (tmp_path / "base.yaml").write_text(RECIPE)

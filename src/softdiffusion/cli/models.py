@@ -13,9 +13,9 @@ from ..data import open
 from ..denoisers import BaseDenoiser
 from ..priors import DataPrior, Prior
 from ..saving import load
+from ..training import RECIPE
 from .parser import Parser
 from .recipe import Recipe
-from .train import RECIPE
 
 __all__ = [
     "add_data",

@@ -135,7 +135,8 @@ def run(arguments: Namespace) -> None:
     path = arguments.out / "report.json"
     path.write_text(json.dumps(report, indent=2) + "\n")
     print(_summary(report))
-    print(f"wrote {path}, restored/, mean/, std/, samples/ and baselines.png")
+    spread = "std/, " if len(found.samples) > 1 else ""
+    print(f"wrote {path}, restored/, mean/, {spread}samples/ and baselines.png")
 
 
 def _operator(corruption: Corruption | None, severity: float | None) -> LinearOperator | None:

@@ -11,7 +11,7 @@ from torch import Tensor
 
 from ..checks import check_labels
 from ..denoisers import BaseDenoiser, GuidedDenoiser
-from ..plots import save_animation, save_grid, save_images
+from ..plots import numbered, save_animation, save_grid, save_images
 from ..process import SoftDiffusion
 from ..random import generators
 from ..samplers import Sampler
@@ -76,12 +76,13 @@ def repeated(labels: list[int] | None, count: int, classes: int) -> Tensor | Non
 
 
 def _check_room(folder: Path, count: int) -> None:
-    """Refuses to put the images among those of a longer run."""
-    present = len(list(folder.glob("*.png")))
-    if present > count:
+    """Refuses to put the images among those of another number of them."""
+    present = {path.stem for path in folder.glob("*.png")}
+    others = present.difference(numbered(count))
+    if others:
         raise ValueError(
-            f"{folder} holds {present} images, of which {count} would be replaced and the others "
-            "stay among them; choose another --out, or delete the folder."
+            f"{folder} holds {len(present)} images, of which {len(others)} would stay among the "
+            f"{count} new ones; choose another --out, or delete the folder."
         )
 
 

@@ -5,15 +5,12 @@ from pathlib import Path
 
 from jsonargparse import Namespace
 
-from ..training import claim, train
+from ..training import RECIPE, claim, train
 from .parser import Parser
 from .recipe import Recipe, add_recipe
 from .schedule import write_schedule
 
-__all__ = ["RECIPE", "parser", "run"]
-
-#: The file in a run's folder that says how it was trained.
-RECIPE = "recipe.yaml"
+__all__ = ["parser", "run"]
 
 
 def parser() -> Parser:

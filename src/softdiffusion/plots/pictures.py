@@ -14,7 +14,7 @@ from .pixels import mosaic, readable_scale, to_uint8
 if TYPE_CHECKING:
     from PIL.Image import Image
 
-__all__ = ["save_animation", "save_grid", "save_images", "save_strip"]
+__all__ = ["numbered", "save_animation", "save_grid", "save_images", "save_strip"]
 
 #: The seconds that an animation runs, and those that its last frame stays.
 _RUNS, _STAYS = 3.0, 2.0
@@ -49,8 +49,7 @@ def save_images(
     Arguments:
         images: The images, (N, C, H, W) in [-1, 1], with 1 or 3 channels.
         folder: The folder, made if missing.
-        names: The names of the files without `.png`; the default is `0`, `1`, ..., padded with
-            zeros so that names sort as numbers do.
+        names: The names of the files without `.png`; the default is `numbered`.
 
     Returns:
         The files.
@@ -58,12 +57,17 @@ def save_images(
     Raises:
         ValueError: If the images have another number of channels.
     """
-    digits = len(str(len(images) - 1))
-    names = names or [f"{index:0{digits}d}" for index in range(len(images))]
+    names = names or numbered(len(images))
     paths = [Path(folder) / f"{name}.png" for name in names]
     for path, image in zip(paths, to_uint8(images), strict=True):
         _picture(image).save(_made(path), format="PNG")
     return paths
+
+
+def numbered(count: int) -> list[str]:
+    """The names `0`, `1`, ..., padded with zeros so that they sort as numbers do."""
+    digits = len(str(count - 1))
+    return [f"{index:0{digits}d}" for index in range(count)]
 
 
 def save_strip(frames: Tensor, path: str | Path, labels: Sequence[str]) -> None:

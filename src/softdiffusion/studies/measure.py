@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
+import yaml
 from torch import Tensor
 
 from .. import samplers
@@ -16,6 +17,7 @@ from ..priors import DataPrior, GaussianPrior, MixturePrior, Prior
 from ..random import generators
 from ..samplers import Sampler
 from ..saving import load
+from ..training import RECIPE
 from .machine import machine
 from .rows import Rows
 from .study import Arm, Evaluation, Start, Study
@@ -41,11 +43,11 @@ def measure(study: Study, arm: Arm, seed: int, runs: Path) -> None:
         runs: The folder of all trainings.
 
     Raises:
-        ValueError: If an evaluation names an unknown sampler, or no number of steps makes the
-            calls it asks for.
+        ValueError: If an evaluation names an unknown sampler, no number of steps makes the calls
+            it asks for, or rows were made with other numbers of samples or images.
     """
     rows = Rows(study.folder / "rows.jsonl")
-    done = rows.keys()
+    done = rows.keys(study)
     wanted = [
         (evaluation, calls)
         for evaluation in arm.evaluations
@@ -54,10 +56,12 @@ def measure(study: Study, arm: Arm, seed: int, runs: Path) -> None:
     ]
     if not wanted:
         return
-    denoiser, prior = load(study.run_folder(runs, arm, seed) / "final", trust=list(study.trust))
+    run = study.run_folder(runs, arm, seed)
+    denoiser, prior = load(run / "final", trust=list(study.trust))
+    recipe = yaml.safe_load((run / RECIPE).read_text())  # as trained, with all defaults
+    name, size, channels = recipe["data"], recipe["size"], recipe["channels"]
     train, test = (
-        open(arm.recipe["data"], split=split, size=arm.recipe.get("size"))
-        for split in ("train", "test")
+        open(name, split=split, size=size, channels=channels) for split in ("train", "test")
     )
     yardstick = _Yardstick(train, test, study.samples)
     for evaluation, calls in wanted:

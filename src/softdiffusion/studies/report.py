@@ -34,10 +34,10 @@ def write_report(study: Study) -> Path:
         The path of the page.
 
     Raises:
-        ValueError: If nothing was measured yet.
+        ValueError: If nothing was measured yet, or with other numbers of samples or images.
     """
     folder = study.folder
-    rows = [row for row in Rows(folder / "rows.jsonl") if row["arm"] in study.arms]
+    rows = Rows(folder / "rows.jsonl").of(study)
     if not rows:
         raise ValueError(f"{folder} has no rows yet; run the study first.")
     results = summarise(rows)
@@ -55,7 +55,7 @@ def write_report(study: Study) -> Path:
         f"{row['processor']}, {row['threads']} thread(s), torch {row['torch']}" for row in rows
     )
     made = (
-        f"Command: softdiffusion study run {study.path}. Measured on {'; '.join(machines)}. Wall "
+        f"Command: {study.command}. Measured on {'; '.join(machines)}. Wall "
         "times are those of the first seed, and depend on what ran beside it."
     )
     costs = _costs(study, rows)

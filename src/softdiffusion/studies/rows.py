@@ -5,6 +5,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from .study import Study
+
 __all__ = ["Key", "Rows", "key_of"]
 
 #: What tells rows apart: arm, seed, evaluation, calls.
@@ -38,9 +40,27 @@ class Rows:
                     "again."
                 ) from None
 
-    def keys(self) -> set[Key]:
-        """What was measured."""
-        return {key_of(row) for row in self}
+    def of(self, study: Study) -> list[dict[str, Any]]:
+        """The rows of a study's arms.
+
+        Raises:
+            ValueError: If a row was made with another number of samples or of training images
+                than the study asks for now.
+        """
+        rows = [row for row in self if row["arm"] in study.arms]
+        for row in rows:
+            images = study.arms[row["arm"]].recipe["images"]
+            if (row["n"], row["images"]) != (study.samples, images):
+                raise ValueError(
+                    f"{self.path} has a row of {row['arm']} with {row['n']:,} samples after "
+                    f"{row['images']:,} images, but the study asks for {study.samples:,} after "
+                    f"{images:,}; remove the arm's rows, or give the arm another name."
+                )
+        return rows
+
+    def keys(self, study: Study) -> set[Key]:
+        """What was measured of a study's arms; raises as `of` does."""
+        return {key_of(row) for row in self.of(study)}
 
     def append(self, row: dict[str, Any]) -> None:
         """Adds a row, in one write: arms that run side by side share the file."""

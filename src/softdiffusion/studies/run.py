@@ -5,13 +5,14 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor, as_completed
 from functools import partial
 from pathlib import Path
 from threading import Lock
 
 import yaml
 
+from ..training import RECIPE
 from .rows import Rows
 from .study import Arm, Study
 
@@ -42,8 +43,8 @@ def run_study(
         only: Names of the arms to run; all if empty.
 
     Raises:
-        ValueError: If an arm is unknown, `jobs` or `threads` is below 1, or a training or a
-            measurement fails.
+        ValueError: If an arm is unknown, `jobs` or `threads` is below 1, a folder or rows were
+            made by another recipe, or a training or a measurement fails.
     """
     if min(jobs, threads) < 1:
         raise ValueError(f"jobs and threads must be at least 1, but are {jobs} and {threads}.")
@@ -56,7 +57,7 @@ def run_study(
         task = partial(_train_and_measure, study, runs, measure, commands)
         futures = [pool.submit(task, arm, seed) for arm, seed in work]
         try:
-            for future in futures:
+            for future in as_completed(futures):
                 future.result()
         except BaseException as reason:
             pool.shutdown(wait=False, cancel_futures=True)
@@ -75,20 +76,30 @@ def _train_and_measure(
 ) -> None:
     run = study.run_folder(runs, arm, seed)
     wanted = {(arm.name, seed, e.label, calls) for e in arm.evaluations for calls in e.calls}
-    if wanted <= Rows(study.folder / "rows.jsonl").keys():
+    if wanted <= Rows(study.folder / "rows.jsonl").keys(study):
         print(f"{arm.name}, seed {seed}: measured before", flush=True)
         return
-    run.mkdir(parents=True, exist_ok=True)
-    if not (run / "final").is_dir():
+    recipe = run / "arm.yaml"
+    _claim(recipe, arm)
+    if not (run / RECIPE).is_file():  # what a training writes last
         print(f"{arm.name}, seed {seed}: training", flush=True)
-        recipe = run / "arm.yaml"
-        recipe.write_text(yaml.safe_dump(dict(arm.recipe), sort_keys=False))
         train = ["train", "--config", str(recipe), "--seed", str(seed), "--out", str(run)]
         commands.run([*train, "--progress", "false"], run)
     losses = study.folder / "losses"
     losses.mkdir(parents=True, exist_ok=True)
     shutil.copyfile(run / "stats.jsonl", losses / f"{arm.name}-{seed}.jsonl")
     commands.run(measure(arm, seed), run)
+
+
+def _claim(path: Path, arm: Arm) -> None:
+    """Writes the arm's recipe, or checks that the folder was made by the same."""
+    if path.exists() and yaml.safe_load(path.read_text()) != arm.recipe:
+        raise ValueError(
+            f"{path.parent} holds a training of the arm {arm.name} by another recipe, see {path}; "
+            "choose another folder by --runs, or delete this one."
+        )
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(yaml.safe_dump(dict(arm.recipe), sort_keys=False))
 
 
 class _Commands:

@@ -1,6 +1,7 @@
 """What a study compares, read from its file."""
 
 import dataclasses
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -26,7 +27,7 @@ class Evaluation:
         label: What the evaluation is called in tables; the sampler's name if empty.
 
     Raises:
-        ValueError: If the start is unknown, or a number of calls is below 1.
+        ValueError: If the start is unknown, or there are no calls, or a number of calls below 1.
     """
 
     sampler: str
@@ -121,10 +122,11 @@ class Study:
 
         Raises:
             FileNotFoundError: If the file or its recipe does not exist.
-            ValueError: If a key is unknown or missing, or the scale is not one of the file's.
+            ValueError: If a key is unknown or missing, a value is of the wrong kind, two
+                evaluations can't be told apart, or the scale is not one of the file's.
         """
         content = _mapping(path)
-        scales = content.pop("scales", {})
+        scales = content.pop("scales", None) or {}
         trust = tuple(content.pop("trust", ()))
         if scale is not None:
             if scale not in scales:
@@ -139,6 +141,8 @@ class Study:
                 f"A study has the keys {', '.join(sorted(fields))}, and may have scales and trust, "
                 f"but {path} differs in {wrong}."
             )
+        if not isinstance(content["arms"], Mapping) or not content["arms"]:
+            raise ValueError(f"The arms of {path} must be names with what they change.")
         base = _mapping(path.parent / content["recipe"])
         scaled = scales[scale] if scale else {}
         arms = {
@@ -147,6 +151,12 @@ class Study:
         }
         folder = path.parent / scale if scale else path.parent
         return cls(path, folder, content["title"], arms, content["samples"], trust)
+
+    @property
+    def command(self) -> str:
+        """The command that runs it."""
+        scale = "" if self.folder == self.path.parent else f" --scale {self.folder.name}"
+        return f"softdiffusion study run {self.path}{scale}"
 
     def chosen(self, names: Sequence[str]) -> list[Arm]:
         """The arms with these names, or all if there are no names.
@@ -196,16 +206,44 @@ def _arm(
     chosen = {key: study[key] for key in ("seeds", "images", "evaluations")} | own | dict(scale)
     rest = {key: value for key, value in changes.items() if key not in own}
     recipe = merge(base, rest) | {"images": chosen["images"]}
-    evaluations = tuple(
-        Evaluation(**(entry | {"calls": tuple(entry["calls"])})) for entry in chosen["evaluations"]
+    for key in ("seeds", "evaluations"):
+        if not isinstance(chosen[key], list) or not chosen[key]:
+            raise ValueError(f"The {key} of {name} must be a list, but are {chosen[key]!r}.")
+    evaluations = tuple(map(_evaluation, chosen["evaluations"]))
+    named = Counter(
+        (evaluation.label, calls) for evaluation in evaluations for calls in evaluation.calls
     )
+    (label, calls), times = named.most_common(1)[0]
+    if times > 1:
+        raise ValueError(
+            f"The arm {name} is measured {times} times by {label} with {calls} calls; give each "
+            "evaluation a label of its own."
+        )
     return Arm(name, recipe, tuple(chosen["seeds"]), evaluations)
+
+
+def _evaluation(entry: Any) -> Evaluation:
+    known = {field.name for field in dataclasses.fields(Evaluation)}
+    if not isinstance(entry, Mapping) or not {"sampler", "calls"} <= entry.keys() <= known:
+        raise ValueError(
+            f"An evaluation has a sampler and calls, and may have options, start and label, but "
+            f"one is {entry!r}."
+        )
+    calls = entry["calls"]
+    if not isinstance(calls, list) or not all(isinstance(number, int) for number in calls):
+        raise ValueError(
+            f"The calls of {entry['sampler']} must be a list of whole numbers, but are {calls!r}."
+        )
+    return Evaluation(**{**entry, "calls": tuple(calls)})
 
 
 def _mapping(path: Path) -> dict[str, Any]:
     if not path.is_file():
         raise FileNotFoundError(f"There is no file {path}; check the path.")
-    content = yaml.safe_load(path.read_text())
+    try:
+        content = yaml.safe_load(path.read_text())
+    except yaml.YAMLError as error:
+        raise ValueError(f"{path} is no YAML: {' '.join(str(error).split())}.") from None
     if not isinstance(content, dict):
         raise ValueError(f"{path} must hold keys and values in YAML.")
     return content

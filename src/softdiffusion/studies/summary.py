@@ -16,10 +16,10 @@ _TIE = 2.0
 class Result:
     r"""The distance of one arm in one evaluation at one number of calls.
 
-    The error brings the spread of S seeds and the error of sampling together,
-    :math:`\sqrt{(s^2 + \bar e^2) / S}`, where s is the standard deviation over the seeds (0 for a
-    single seed, whose error is then that of sampling alone) and :math:`\bar e` the mean square of
-    the jackknife's errors.
+    The error over S seeds is :math:`\sqrt{\max(s^2, \bar e^2) / S}`, where s is the standard
+    deviation over the seeds, each with samples of its own, and :math:`\bar e` the root mean square
+    of the jackknife's errors of sampling. The spread contains the sampling, but of a few seeds it
+    may come out too small; for a single seed the error is that of sampling alone.
 
     Attributes:
         distance: The mean Fréchet distance over the seeds.
@@ -43,7 +43,7 @@ class Result:
         mean = sum(distances) / count
         spread = sum((d - mean) ** 2 for d in distances) / max(count - 1, 1)
         sampling = sum(row["frechet_error"] ** 2 for row in rows) / count
-        error = math.sqrt((spread + sampling) / count)
+        error = math.sqrt(max(spread, sampling) / count)
         return cls(mean, error, count, rows[0]["nfe"], rows[0]["floor"])
 
     def ties_with(self, other: "Result") -> bool:

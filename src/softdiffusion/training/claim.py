@@ -15,7 +15,10 @@ from ..objectives import Objective
 from .labels import labels_of
 from .options import TrainingOptions
 
-__all__ = ["claim"]
+__all__ = ["RECIPE", "claim"]
+
+#: The file in a run's folder in which the command says, at the end, how it was trained.
+RECIPE = "recipe.yaml"
 
 #: Settings that may change between two calls without changing what is learned up to there.
 _FREE = ("log_every", "checkpoint_every", "sample_every", "decay")
@@ -39,9 +42,12 @@ def claim(
         ValueError: If the folder belongs to another training, its `training.json` is damaged, or
             the data lack the labels that the denoiser's classes need.
     """
+    network, network_tensors = to_config(denoiser)
+    loss, loss_tensors = to_config(objective)
     config: dict[str, Any] = {
-        "denoiser": to_config(denoiser)[0],
-        "objective": to_config(objective)[0],
+        "denoiser": network,
+        "objective": loss,
+        "tensors": _digests({"denoiser": network_tensors, "objective": loss_tensors}),
         "options": {name: value for name, value in vars(options).items() if name not in _FREE},
         "seed": seed,
         "flips": flips,
@@ -81,4 +87,14 @@ def _plain(value: Any) -> Any:
 
 
 def _labels_digest(labels: Tensor | None) -> str | None:
-    return None if labels is None else hashlib.sha256(labels.numpy().tobytes()).hexdigest()
+    return None if labels is None else _digest(labels)
+
+
+def _digests(tensors: dict[str, dict[str, Tensor]]) -> dict[str, str] | None:
+    """What tells kernels, masks and matrices of two configurations apart."""
+    found = {f"{part}.{k}": _digest(v) for part, own in tensors.items() for k, v in own.items()}
+    return found or None
+
+
+def _digest(tensor: Tensor) -> str:
+    return hashlib.sha256(tensor.numpy().tobytes()).hexdigest()

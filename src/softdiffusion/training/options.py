@@ -2,11 +2,14 @@
 
 import math
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, get_args
 
 from ..checks import check_range
 
 __all__ = ["TrainingOptions"]
+
+Times = Literal["stratified", "importance"]
+Precision = Literal["no", "bf16", "fp16"]
 
 
 @dataclass(frozen=True)
@@ -31,7 +34,7 @@ class TrainingOptions:
         sample_every: Images between two sample grids; 0 draws none.
 
     Raises:
-        ValueError: If a value is out of range.
+        ValueError: If a value is out of range or unknown.
     """
 
     batch_size: int = 64
@@ -40,9 +43,9 @@ class TrainingOptions:
     decay: int = 0
     clip: float = 1.0
     ema: float = 0.999
-    times: Literal["stratified", "importance"] = "stratified"
+    times: Times = "stratified"
     label_dropout: float = 0.1
-    precision: Literal["no", "bf16", "fp16"] = "no"
+    precision: Precision = "no"
     log_every: int = 6_400
     checkpoint_every: int = 32_000
     sample_every: int = 0
@@ -60,3 +63,9 @@ class TrainingOptions:
         if not 0 <= self.ema < 1:
             raise ValueError(f"ema, a decay, must be in [0, 1), but is {self.ema:g}.")
         check_range("label_dropout", self.label_dropout, 0.0, 1.0)
+        for name, choices in (("times", Times), ("precision", Precision)):
+            if getattr(self, name) not in get_args(choices):
+                raise ValueError(
+                    f"{name} must be one of {', '.join(get_args(choices))}, but is "
+                    f"{getattr(self, name)!r}."
+                )

@@ -51,6 +51,12 @@ def test_arms_change_the_recipe_and_nothing_else(tmp_path):
     assert study.folder == tmp_path
 
 
+def test_the_command_names_the_scale(tmp_path):
+    path = write(tmp_path)
+    assert Study.read(path).command == f"softdiffusion study run {path}"
+    assert Study.read(path, "small").command == f"softdiffusion study run {path} --scale small"
+
+
 def test_a_scale_holds_for_every_arm(tmp_path):
     study = Study.read(write(tmp_path), "small")
     assert {arm.recipe["images"] for arm in study.arms.values()} == {10}
@@ -74,6 +80,13 @@ def test_another_class_takes_nothing_from_the_one_it_replaces():
         (("calls: [10], start: data", "calls: [0]"), "must be numbers of at least 1, but are [0]"),
         (("start: data", "start: here"), "but is 'here'"),
         (("recipe: base.yaml", "recipe: none.yaml"), "There is no file"),
+        (("recipe: base.yaml", "recipe: [base.yaml"), "is no YAML: while parsing"),
+        (("seeds: [0, 1]", "seeds: 3"), "The seeds of plain must be a list, but are 3"),
+        (("calls: [5, 10]", "calls: 10"), "must be a list of whole numbers, but are 10"),
+        (("calls: [5, 10]", "steps: [10]"), "An evaluation has a sampler and calls"),
+        (("start: data", "from: data"), "An evaluation has a sampler and calls"),
+        (("label: naive from data", "label: multistep"), "2 times by multistep with 10 calls"),
+        ((STUDY[STUDY.index("  plain") : STUDY.index("scales")], ""), "must be names with what"),
     ],
 )
 def test_a_wrong_file_is_refused(tmp_path, change, message):
@@ -91,8 +104,10 @@ def test_unknown_names_are_refused(tmp_path):
         Study.read(path).chosen(["best"])
 
 
-def row(arm="a", seed=0, frechet=10.0, error=0.5, calls=10):
+def row(arm="a", seed=0, frechet=10.0, error=0.5, calls=10, n=50, images=100):
     return {
+        "n": n,
+        "images": images,
         "arm": arm,
         "seed": seed,
         "evaluation": "multistep",
@@ -105,23 +120,35 @@ def row(arm="a", seed=0, frechet=10.0, error=0.5, calls=10):
 
 
 def test_rows_are_kept_and_told_apart(tmp_path):
+    study = Study.read(write(tmp_path))
     rows = Rows(tmp_path / "new" / "rows.jsonl")
     assert list(rows) == []
-    rows.append(row())
-    rows.append(row(seed=1))
-    assert list(rows) == [row(), row(seed=1)]
-    assert rows.keys() == {("a", 0, "multistep", 10), ("a", 1, "multistep", 10)}
+    kept = [row("plain"), row("plain", seed=1), row("gone")]
+    for one in kept:
+        rows.append(one)
+    assert list(rows) == kept
+    assert rows.of(study) == kept[:2]
+    assert rows.keys(study) == {("plain", 0, "multistep", 10), ("plain", 1, "multistep", 10)}
     with rows.path.open("a") as file:
         file.write(json.dumps(row(seed=2))[:-5])
-    with pytest.raises(ValueError, match="Line 3 of .* is damaged; delete it"):
+    with pytest.raises(ValueError, match="Line 4 of .* is damaged; delete it"):
         list(rows)
+
+
+@pytest.mark.parametrize("other", [{"n": 20}, {"images": 99}])
+def test_rows_of_another_size_are_refused(tmp_path, other):
+    rows = Rows(tmp_path / "rows.jsonl")
+    rows.append(row("plain", **other))
+    with pytest.raises(ValueError, match=r"plain with .* the study asks for 50 after 100; remove"):
+        rows.of(Study.read(write(tmp_path)))
 
 
 def test_the_error_holds_seeds_and_samples():
     result = Result.of([row(frechet=9.0), row(seed=1, frechet=12.0, error=1.5)])
     assert result.distance == 10.5
-    variance_of_seeds, variance_of_sampling = 4.5, (0.25 + 2.25) / 2
-    assert math.isclose(result.error**2, (variance_of_seeds + variance_of_sampling) / 2)
+    assert math.isclose(result.error**2, 4.5 / 2)  # each seed has samples of its own
+    lucky = Result.of([row(frechet=9.0), row(seed=1, frechet=9.1, error=1.5)])
+    assert math.isclose(lucky.error**2, (0.25 + 2.25) / 2 / 2)  # so near each other by chance
     single = Result.of([row()])
     assert (single.distance, single.error, single.seeds) == (10.0, 0.5, 1)
 

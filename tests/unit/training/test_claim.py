@@ -56,6 +56,19 @@ def test_another_training_is_refused(changes, parts, tmp_path):
     assert (tmp_path / "training.json").read_bytes() == before
 
 
+def test_kernels_are_told_by_their_values(tmp_path):
+    def denoiser(middle):
+        kernel = torch.tensor([[0.0, 1.0, 0.0], [1.0, middle, 1.0], [0.0, 1.0, 0.0]])
+        schedule = sd.schedules.linear((0.0, 1.0), (0.02, 0.2))
+        blurred = sd.SoftDiffusion(sd.KernelBlur(kernel / kernel.sum()), schedule)
+        return sd.Denoiser(sd.SmallUNet(1, 8, (1,), classes=2), blurred)
+
+    claim(tmp_path, **training(denoiser=denoiser(4.0)))
+    claim(tmp_path, **training(denoiser=denoiser(4.0)))
+    with pytest.raises(ValueError, match=r"another configuration of tensors"):
+        claim(tmp_path, **training(denoiser=denoiser(5.0)))
+
+
 def test_data_are_told_by_their_values(tmp_path):
     """The same images by another name are the same data; labels count for classes only."""
     plain = sd.Denoiser(sd.SmallUNet(1, 8, (1,)), process())

@@ -170,6 +170,8 @@ def test_grids_are_drawn_while_training(tmp_path):
     ("options", "message"),
     [
         ({"batch_size": 0}, "batch_size must be at least 1, but is 0"),
+        ({"times": "importence"}, "times must be one of stratified, importance, but is 'importen"),
+        ({"precision": "half"}, "precision must be one of no, bf16, fp16, but is 'half'"),
         ({"log_every": 0}, "log_every must be at least 1, but is 0"),
         ({"checkpoint_every": -1}, "checkpoint_every must be at least 1, but is -1"),
         ({"warmup": -1}, "warmup must be >= 0, but is -1"),
