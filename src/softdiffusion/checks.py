@@ -56,14 +56,24 @@ def check_data(data: Tensor) -> Tensor:
     Raises:
         ValueError: If they are not.
     """
+    check_real(data)
+    if len(data) == 0:
+        raise ValueError("At least one image is needed, but there is none.")
+    return check_finite("The images", data)
+
+
+def check_real(data: Tensor) -> Tensor:
+    """Returns images if they are of a floating-point type.
+
+    Raises:
+        ValueError: If they are not: those of 8 bits have another range, and lose all noise.
+    """
     if not data.is_floating_point():
         raise ValueError(
             f"The images must be real numbers in [-1, 1], but have the type {data.dtype}; bring "
             "those of 8 bits there by x / 127.5 - 1."
         )
-    if len(data) == 0:
-        raise ValueError("At least one image is needed, but there is none.")
-    return check_finite("The images", data)
+    return data
 
 
 def check_batch(values: int, images: int) -> None:

@@ -133,7 +133,8 @@ class DenoisingScoreMatching(Objective):
 class LookAhead(Objective):
     r""":math:`\lVert C_s e \rVert^2` with :math:`s = \max(t - 1/N, 0)`: the next level must match.
 
-    N = 1 is plain regression and large N is soft score matching, both with weight 1.
+    N = 1 is plain regression if :math:`C_0 = I`, and large N is soft score matching, both with
+    weight 1.
 
     Arguments:
         steps: The number N of sampling steps that it is trained for, >= 1.

@@ -19,18 +19,19 @@ def generators(seed: int, indices: Iterable[int]) -> list[torch.Generator]:
     Image `i` then sees the same noise whatever else is in its batch and on whatever device it is.
 
     Arguments:
-        seed: The seed of the whole run, >= 0.
-        indices: The number of every image, each >= 0.
+        seed: The seed of the whole run, in [0, 2^32).
+        indices: The number of every image, each in [0, 2^32).
 
     Raises:
-        ValueError: If the seed or an index is negative.
+        ValueError: If the seed or an index lies outside.
     """
     indices = list(indices)
-    if seed < 0 or any(index < 0 for index in indices):
-        raise ValueError(f"Seed and indices must be >= 0, but are {seed} and {indices}.")
+    for number in (seed, *indices):
+        if not 0 <= number < 2**32:
+            raise ValueError(f"Seeds and indices must lie in [0, 2^32), but one is {number}.")
 
     def state(index: int) -> int:
-        # SeedSequence mixes its words, so that (0, 1) and (1, 0) are unrelated streams.
+        # SeedSequence mixes its words of 32 bits: (0, 1) and (1, 0) are unrelated streams.
         return int(np.random.SeedSequence([seed, index]).generate_state(1, np.uint64)[0] >> 1)
 
     return [torch.Generator().manual_seed(state(index)) for index in indices]

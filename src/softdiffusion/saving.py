@@ -90,10 +90,10 @@ def load(
         The denoiser, in evaluation mode, and the prior, or None where none was saved.
 
     Raises:
-        FileNotFoundError: If the folder or one of its files is missing.
-        ValueError: If a file is damaged, the format is newer than this version, a class is
-            foreign, the weights don't fit the network, or prior and denoiser have different
-            processes.
+        FileNotFoundError: If the folder, its configuration or its weights are missing.
+        ValueError: If a file is damaged, a tensor of the configuration is missing, the format is
+            newer than this version, a class is foreign, the weights don't fit the network, or
+            prior and denoiser have different processes.
     """
     folder = Path(path)
     config = _read_config(folder)

@@ -195,3 +195,11 @@ def test_where_the_noise_stays_its_ratio_is_1():
 def test_a_hop_to_no_noise_at_all():
     process = sd.SoftDiffusion(sd.GaussianBlur(), schedules.linear((0, 3), (0, 1)))
     assert process.transition(0.5, 0.0).rho == 0
+
+
+def test_images_of_8_bits_are_refused():
+    """Their type has no room for the noise."""
+    x0 = torch.zeros(1, 1, 2, 2, dtype=torch.uint8)
+    process = sd.SoftDiffusion(sd.GaussianBlur(), schedules.geometric((0.2, 3.0), (0.02, 0.2)))
+    with pytest.raises(ValueError, match="but have the type torch.uint8; bring those of 8 bits"):
+        process.perturb(x0, 0.5, torch.zeros(1, 1, 2, 2))

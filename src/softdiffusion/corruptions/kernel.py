@@ -20,6 +20,7 @@ from ..operators import (
 )
 from .corruption import Corruption
 from .frequencies import frequencies, periodic_frequencies
+from .picture import open_picture
 
 __all__ = ["KernelBlur"]
 
@@ -48,8 +49,8 @@ class KernelBlur(Corruption):
             does not depend on the file.
 
     Raises:
-        ValueError: If the kernel has an even length or no axis, or is not finite, or an image is
-            black; when applied, if images have another number of axes.
+        ValueError: If the kernel has an even length or no axis, or is not finite, a file can't be
+            read, or an image is black; when applied, if images have another number of axes.
         FileNotFoundError: If there is no such file.
     """
 
@@ -95,13 +96,20 @@ def _array(kernel: Tensor | Sequence[Any] | str | Path) -> Tensor:
     if isinstance(kernel, Tensor):
         return kernel if kernel.is_floating_point() else kernel.double()
     if not isinstance(kernel, str | Path):
-        return torch.tensor(kernel, dtype=torch.float64)
+        try:
+            return torch.tensor(kernel, dtype=torch.float64)
+        except (TypeError, ValueError) as error:
+            raise ValueError(f"The kernel is no array of numbers: {error}.") from None
     if Path(kernel).suffix == ".npy":
-        return torch.from_numpy(np.load(kernel, allow_pickle=False).astype(np.float64))
-    from PIL import Image
-
-    with Image.open(kernel) as image:
-        grey = torch.from_numpy(np.asarray(image.convert("F"), dtype=np.float64))
+        try:
+            values = np.load(kernel, allow_pickle=False).astype(np.float64)
+        except (ValueError, EOFError) as error:
+            raise ValueError(
+                f"The kernel {kernel} is no array of numbers in NumPy's format; give another file."
+            ) from error
+        return torch.from_numpy(values)
+    image = open_picture(kernel, "kernel")
+    grey = torch.from_numpy(np.asarray(image.convert("F"), dtype=np.float64))
     if not grey.sum() > 0:
         raise ValueError(f"The kernel {kernel} is black; give an image with a bright kernel.")
     return grey / grey.sum()

@@ -11,6 +11,7 @@ from torch import Tensor
 from ..checks import check_finite, per_sample
 from ..operators import Diagonal, LinearOperator, Pixel
 from .corruption import Corruption
+from .picture import open_picture
 
 __all__ = ["MaskImage"]
 
@@ -43,8 +44,8 @@ class MaskImage(Corruption):
     max_severity = 1.0
     transform = Pixel()
 
-    def __init__(self, mask: Line | Plane | Volume | str | Tensor) -> None:
-        values = _read(mask) if isinstance(mask, str) else mask
+    def __init__(self, mask: Line | Plane | Volume | str | Path | Tensor) -> None:
+        values = _read(mask) if isinstance(mask, str | Path) else mask
         self.mask = check_finite("The mask", torch.as_tensor(values, dtype=torch.float32))
         low, high = self.mask.aminmax()
         if low < 0 or high > 1:
@@ -66,17 +67,9 @@ class MaskImage(Corruption):
         return Diagonal(self.transform, symbol)
 
 
-def _read(path: str) -> Tensor:
+def _read(path: str | Path) -> Tensor:
     """A grey image with values from 0 (black) to 1 (white), (H, W)."""
-    from PIL import Image
-
-    if not Path(path).is_file():
-        raise FileNotFoundError(f"There is no mask {path}; check the path.")
-    try:
-        with Image.open(path) as image:
-            image.load()
-    except (OSError, SyntaxError, ValueError) as error:
-        raise ValueError(f"The mask {path} can't be read ({error}); give another file.") from None
+    image = open_picture(path, "mask")
     if image.mode.startswith(("I", "F")):  # Pillow's own conversion cuts everything above 255
         raise ValueError(f"The mask {path} has more than 8 bits a pixel; save it with 8.")
     return torch.from_numpy(np.array(image.convert("L"))) / 255

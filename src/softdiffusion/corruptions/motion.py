@@ -27,8 +27,9 @@ class MotionBlur(Corruption):
     What does not vary along the line is kept at every severity. Of a wave along it, 22 % are left
     at most once the line is as long as the wave, and nothing where it is a whole number of them;
     so a line as long as the side that it is parallel to leaves nothing but what is constant along
-    it. From a length of 2 pixels on the spectrum changes sign: the closed form of the Wasserstein
-    distance is then only an upper bound, and schedules measure it by a sampled estimate.
+    it. From a length of 2 pixels on (obliquely less, down to 1.5) the spectrum changes sign: the
+    closed form of the Wasserstein distance is then only an upper bound, and schedules measure it
+    by a sampled estimate.
 
     Arguments:
         angle: The direction in degrees, counter-clockwise from the rows in the plane of the last

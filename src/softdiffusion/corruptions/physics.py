@@ -5,7 +5,7 @@ from typing import ClassVar
 from torch import Tensor
 
 from ..operators import LinearOperator, MatrixFree, Scale, from_physics
-from ..operators.physics import Physics
+from ..operators.physics import Physics, dtype_of
 from .corruption import Corruption
 
 __all__ = ["LinearPhysics"]
@@ -47,7 +47,7 @@ class LinearPhysics(Corruption):
             A = from_physics(self.physics)
             end: LinearOperator = A.T @ A
         else:
-            end = MatrixFree(self._image, self.physics.A_adjoint)
+            end = MatrixFree(self._image, self.physics.A_adjoint, dtype_of(self.physics))
         return Scale(1.0 - severity) + severity * end
 
     def _image(self, x: Tensor) -> Tensor:

@@ -2,9 +2,10 @@
 
 from abc import ABC, abstractmethod
 
+import torch
 from torch import Tensor, nn
 
-from ..checks import check_labels
+from ..checks import check_labels, check_range
 from ..process import SoftDiffusion
 from .preconditioning import Preconditioning, Residual
 
@@ -35,7 +36,8 @@ class BaseDenoiser(nn.Module, ABC):
             The prediction x0_hat, in the shape of `x_t`.
 
         Raises:
-            ValueError: If labels are given to a denoiser without classes, or are out of range.
+            ValueError: If labels are given to a denoiser without classes, or are out of range, a
+                time lies outside [0, 1], or times or output do not fit the images.
         """
 
 
@@ -65,11 +67,23 @@ class Denoiser(BaseDenoiser):
         self.classes = getattr(backbone, "classes", 0)
 
     def forward(self, x_t: Tensor, t: Tensor, labels: Tensor | None = None) -> Tensor:
-        t = t.to(device=x_t.device, dtype=x_t.dtype).expand(len(x_t))
+        t = check_range("The time t", t, 0.0, 1.0)
+        if t.numel() not in (1, len(x_t)):
+            raise ValueError(
+                f"{len(x_t)} images need one time, or one each, but t holds {t.numel()}."
+            )
+        # Half precision would let neighbouring times fall together.
+        t = t.to(x_t.device, torch.promote_types(x_t.dtype, torch.float32)).expand(len(x_t))
         c_skip, c_out, c_in = self.preconditioning(self.process, x_t, t)
         labels = check_labels(labels, self.classes, len(x_t))
         condition = () if labels is None else (labels.to(x_t.device),)
-        return c_skip * x_t + c_out * self.backbone(c_in * x_t, t, *condition)
+        output = self.backbone((c_in * x_t).to(x_t.dtype), t, *condition)
+        if output.shape != x_t.shape:
+            raise ValueError(
+                f"A backbone must keep the shape of its images, {tuple(x_t.shape)}, but "
+                f"{type(self.backbone).__name__} returned {tuple(output.shape)}."
+            )
+        return (c_skip * x_t + c_out * output).to(x_t.dtype)
 
 
 class ClippedDenoiser(BaseDenoiser):

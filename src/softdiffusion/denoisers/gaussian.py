@@ -3,7 +3,7 @@
 import torch
 from torch import Tensor
 
-from ..checks import check_finite, check_labels, per_sample
+from ..checks import check_data, check_finite, check_labels, per_sample
 from ..process import SoftDiffusion
 from .denoiser import BaseDenoiser
 
@@ -56,7 +56,12 @@ class GaussianDenoiser(BaseDenoiser):
 
     @classmethod
     def fit(cls, process: SoftDiffusion, data: Tensor) -> "GaussianDenoiser":
-        """Takes mean and spectrum from images, (N, C, ...)."""
+        """Takes mean and spectrum from images, (N, C, ...).
+
+        Raises:
+            ValueError: If there are no images, or not of finite real numbers.
+        """
+        check_data(data)
         transform = process.corruption.transform
         mean = data.mean(dim=0)
         if transform is None:

@@ -40,7 +40,11 @@ def conditional_mean(
         operator: A.
         y: The measurements, (B, ...).
         sigma_y: Their noise, >= 0.
+
+    Raises:
+        ValueError: If the noise is negative or not finite.
     """
+    check_range("The measurement's noise sigma_y", sigma_y, 0.0, torch.inf)
     # Rounding is noise, too, or what A has all but suppressed would be divided by next to nothing.
     noise = sigma_y**2 + torch.finfo(y.dtype).eps ** 2
     cross = covariance @ operator.T
@@ -145,9 +149,9 @@ class DPSDenoiser(BaseDenoiser):
 
     the first step of the method of minimal residuals for the system that `PosteriorDenoiser`
     solves, with :math:`\sigma_t^2 C_t^\top (C_t C_t^\top + \sigma_t^2 I)^{-1} J^\top` in the place
-    of :math:`\Sigma_t`. It asks nothing of the corruption and needs no data, but one backward
-    pass a call, and one step is not exact even for Gaussian data. The paper divides the step by
-    :math:`\lVert r \rVert` instead and tunes :math:`\zeta` by task.
+    of :math:`\Sigma_t`. It asks nothing of the corruption but noise and needs no data, but one
+    backward pass a call, and one step is not exact even for Gaussian data. The paper divides the
+    step by :math:`\lVert r \rVert` instead and tunes :math:`\zeta` by task.
 
     Arguments:
         denoiser: Gives :math:`\hat x_0`.
@@ -157,7 +161,8 @@ class DPSDenoiser(BaseDenoiser):
         step: The factor :math:`\zeta` > 0; beyond 2 it overshoots.
 
     Raises:
-        ValueError: If the step is not positive, or the noise is negative.
+        ValueError: If the step is not positive, or the measurement's noise is negative; when
+            called, if the process has no noise at one of the times.
     """
 
     y: Tensor
@@ -184,6 +189,11 @@ class DPSDenoiser(BaseDenoiser):
 
     def forward(self, x_t: Tensor, t: Tensor, labels: Tensor | None = None) -> Tensor:
         check_batch(len(self.y), len(x_t))
+        if (self.process.sigma(t) == 0).any():
+            raise ValueError(
+                "DPS moves a score, and there is none where sigma is 0, as it is at one of the "
+                "times; use PosteriorDenoiser, or a process with noise."
+            )
         with torch.enable_grad():
             start = x_t.detach().requires_grad_()
             prediction = self.denoiser(start, t, labels)

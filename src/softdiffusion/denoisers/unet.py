@@ -103,7 +103,7 @@ class SmallUNet(nn.Module):
         factor = 2 ** (len(self.multipliers) - 1)
         h = F.pad(x, (0, -width % factor, 0, -height % factor), mode="replicate")
         h = self.first(h.contiguous(memory_format=torch.channels_last))
-        embedding = self.time(t)
+        embedding = self.time[1:](self.time[0](t).to(x.dtype))
         if self.classes:
             if labels is None:
                 labels = torch.full_like(t, -1, dtype=torch.int64)
@@ -124,16 +124,14 @@ class SmallUNet(nn.Module):
 class TimeFeatures(nn.Module):
     """Sines and cosines of the time, at geometric frequencies from half a turn to 500 turns."""
 
-    frequencies: Tensor
-
     def __init__(self, size: int) -> None:
         super().__init__()
-        self.register_buffer(
-            "frequencies", math.pi * 1000 ** torch.linspace(0, 1, size // 2), persistent=False
-        )
+        self.size = size
 
     def forward(self, t: Tensor) -> Tensor:
-        phase = t[:, None] * self.frequencies.to(t)
+        # Not a buffer: that would be rounded with a network in half precision.
+        frequencies = math.pi * 1000 ** torch.linspace(0, 1, self.size // 2).to(t)
+        phase = t[:, None] * frequencies
         return torch.cat([phase.cos(), phase.sin()], dim=1)
 
 

@@ -54,7 +54,8 @@ class ChannelMatrix(LinearOperator):
 
     def _times(self, other: LinearOperator) -> LinearOperator | None:
         if isinstance(other, ChannelMatrix):
-            return ChannelMatrix(self.matrix @ other.matrix)
+            dtype = torch.promote_types(self.matrix.dtype, other.matrix.dtype)
+            return ChannelMatrix(self.matrix.to(dtype) @ other.matrix.to(dtype))
         return self._after(other)
 
     def _after(self, other: LinearOperator) -> LinearOperator | None:

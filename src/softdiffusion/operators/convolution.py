@@ -68,11 +68,11 @@ class Convolution(LinearOperator):
 
         return Convolution(inverse)
 
-    def sqrt(self) -> LinearOperator:
+    def sqrt(self, rounding: float = 0.0) -> LinearOperator:
         def root(x: Tensor) -> Tensor:
             h = self.transfer(x)
-            rounding = x[0].numel() * torch.finfo(h.dtype).eps * h.abs().max()
-            if h.imag.abs().max() > rounding or h.real.min() < -rounding:
+            own = x[0].numel() * torch.finfo(h.dtype).eps * h.abs().max()
+            if h.imag.abs().max() > own + rounding or h.real.min() < -own - rounding:
                 raise ValueError(
                     "A square root needs a real transfer function >= 0, but its imaginary part "
                     f"reaches {h.imag.abs().max():g} and its real part {h.real.min():g}."

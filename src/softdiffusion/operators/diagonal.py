@@ -62,12 +62,12 @@ class Diagonal(LinearOperator):
 
         return Diagonal(self.transform, inverse)
 
-    def sqrt(self) -> LinearOperator:
+    def sqrt(self, rounding: float = 0.0) -> LinearOperator:
         def root(z: Tensor) -> Tensor:
             d = self.symbol(z)
-            if (d < 0).any():
+            if (d < -rounding).any():
                 raise ValueError(f"A square root needs a spectrum >= 0, but it has {d.min():g}.")
-            return d.sqrt()
+            return d.clamp(min=0).sqrt()
 
         return Diagonal(self.transform, root)
 

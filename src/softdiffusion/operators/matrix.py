@@ -65,10 +65,11 @@ class Matrix(LinearOperator):
         inverse = torch.linalg.pinv(self.matrix, rtol=rtol)
         return Matrix(inverse, self.shape_out, self.shape_in)
 
-    def sqrt(self) -> LinearOperator:
+    def sqrt(self, rounding: float = 0.0) -> LinearOperator:
         values, vectors = torch.linalg.eigh(self.matrix)
         asymmetry = (self.matrix - self.matrix.mT).abs().max()
-        noise = torch.finfo(values.dtype).eps * values.shape[-1] * values.abs().max()
+        own = torch.finfo(values.dtype).eps * values.shape[-1] * values.abs().max()
+        noise = own + rounding
         if asymmetry > noise or values.min() < -noise:
             raise ValueError(
                 "A square root needs a symmetric matrix with eigenvalues >= 0, but its asymmetry "
@@ -92,7 +93,9 @@ class Matrix(LinearOperator):
             # A matrix without a shape keeps the one that its partner gives or wants.
             shape_in = other.shape_in or self.shape_in
             shape_out = self.shape_out or other.shape_out
-            return Matrix(self.matrix @ other.matrix, shape_in, shape_out)
+            dtype = torch.promote_types(self.matrix.dtype, other.matrix.dtype)
+            product = self.matrix.to(dtype) @ other.matrix.to(dtype)
+            return Matrix(product, shape_in, shape_out)
         return self._after(other)
 
     def _after(self, other: LinearOperator) -> LinearOperator | None:
@@ -134,7 +137,7 @@ class DensePseudoInverse(LinearOperator):
                 "solve the normal equations iteratively instead."
             )
         dtype = torch.promote_types(y.dtype, torch.float32)
-        matrix = self.operator.to_matrix(shape_in, dtype)
+        matrix = self.operator.to_matrix(shape_in, dtype, y.device)
         return Matrix(matrix, shape_in, tuple(y.shape[1:])).pinverse(self.rtol)(y)
 
     @property

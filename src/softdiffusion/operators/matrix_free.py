@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 
+import torch
 from torch import Tensor
 
 from .operator import LinearOperator
@@ -18,15 +19,20 @@ class MatrixFree(LinearOperator):
         forward: Computes `A x` for a batch (B, C, ...).
         adjoint: Computes the adjoint of `forward`; it is trusted, so test it: `<A x, y>` must
             equal `<x, A.T y>`.
+        dtype: The type in which the two compute, for functions with tensors of their own; None
+            takes that of the images, which solvers and fits bring in double precision.
     """
 
-    def __init__(self, forward: Function, adjoint: Function) -> None:
+    def __init__(
+        self, forward: Function, adjoint: Function, dtype: torch.dtype | None = None
+    ) -> None:
         self._forward = forward
         self._adjoint = adjoint
+        self._dtype = dtype
 
     def __call__(self, x: Tensor) -> Tensor:
-        return self._forward(x)
+        return self._forward(x.to(self._dtype or x.dtype)).to(x.dtype)
 
     @property
     def T(self) -> LinearOperator:
-        return MatrixFree(self._adjoint, self._forward)
+        return MatrixFree(self._adjoint, self._forward, self._dtype)

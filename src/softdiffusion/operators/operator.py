@@ -47,8 +47,12 @@ class LinearOperator(ABC):
         """Returns `A.pinverse(rtol)` applied to `y`."""
         return self.pinverse(rtol)(y)
 
-    def sqrt(self) -> "LinearOperator":
+    def sqrt(self, rounding: float = 0.0) -> "LinearOperator":
         """The positive semi-definite square root of a symmetric positive semi-definite operator.
+
+        Arguments:
+            rounding: Eigenvalues from minus this up to zero count as zero, >= 0: what a difference
+                of two operators of norm 1 may leave.
 
         Raises:
             ValueError: If the operator is not positive semi-definite, or its spectrum unknown.
@@ -58,17 +62,24 @@ class LinearOperator(ABC):
             "use an operator that is diagonal in a transform, or a Matrix."
         )
 
-    def to_matrix(self, shape: tuple[int, ...], dtype: torch.dtype = torch.float64) -> Tensor:
+    def to_matrix(
+        self,
+        shape: tuple[int, ...],
+        dtype: torch.dtype = torch.float64,
+        device: torch.device | str = "cpu",
+    ) -> Tensor:
         """Writes the operator out as explicit matrices.
 
         Arguments:
             shape: The shape (C, ...) of one input image, of n numbers.
+            dtype: The type of the matrices.
+            device: Where the operator computes.
 
         Returns:
             A tensor (B, m, n), with B = 1 where the operator is the same for all samples.
         """
         n = torch.Size(shape).numel()
-        units = torch.eye(n, dtype=dtype).reshape(n, 1, *shape)
+        units = torch.eye(n, dtype=dtype, device=device).reshape(n, 1, *shape)
         return torch.stack([self(unit).flatten(1) for unit in units], dim=-1)
 
     def __add__(self, other: "LinearOperator") -> "LinearOperator":

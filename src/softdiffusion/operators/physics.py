@@ -1,8 +1,10 @@
 """Operators from other libraries."""
 
+from itertools import chain
 from typing import Protocol
 
-from torch import Tensor
+import torch
+from torch import Tensor, nn
 
 from .matrix_free import MatrixFree
 
@@ -23,8 +25,17 @@ def from_physics(physics: Physics) -> MatrixFree:
     """The linear operator of a deepinv physics, or of any object with its two methods.
 
     Only `A` and `A_adjoint` are called, so neither its noise model nor deepinv itself is needed.
+    A physics that is a module computes in the type of its tensors.
 
     Arguments:
         physics: The physics. Its adjoint is trusted, so test it, as `MatrixFree` says.
     """
-    return MatrixFree(physics.A, physics.A_adjoint)
+    return MatrixFree(physics.A, physics.A_adjoint, dtype_of(physics))
+
+
+def dtype_of(physics: Physics) -> torch.dtype | None:
+    """The type of the real tensors that a module holds; None if there are none."""
+    if not isinstance(physics, nn.Module):
+        return None
+    tensors = chain(physics.parameters(), physics.buffers())
+    return next((tensor.dtype for tensor in tensors if tensor.is_floating_point()), None)

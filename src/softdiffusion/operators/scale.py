@@ -42,11 +42,11 @@ class Scale(LinearOperator):
         factor = self._exact_factor
         return Scale(torch.where(factor == 0, 0.0, 1 / factor))
 
-    def sqrt(self) -> LinearOperator:
+    def sqrt(self, rounding: float = 0.0) -> LinearOperator:
         factor = self._exact_factor
-        if (factor < 0).any():
+        if (factor < -rounding).any():
             raise ValueError(f"A square root needs factors >= 0, but one is {factor.min():g}.")
-        return Scale(factor.sqrt())
+        return Scale(factor.clamp(min=0).sqrt())
 
     @property
     def _exact_factor(self) -> Tensor:

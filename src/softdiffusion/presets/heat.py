@@ -44,7 +44,15 @@ def inverse_heat(
         levels: The number K of levels.
         sigma: The noise of the training.
         delta: The noise that the sampler adds.
+
+    Raises:
+        ValueError: If there are fewer than two levels, or the blurs do not ascend from above 0.
     """
+    if levels < 2 or not 0 < blur_min < blur_max:
+        raise ValueError(
+            "Inverse heat dissipation needs at least 2 levels of blurs that ascend from above 0, "
+            f"but has {levels} from {blur_min:g} to {blur_max:g} pixels."
+        )
     exponents = [k / (levels - 1) for k in range(levels)]
     blurs = [blur_min * (blur_max / blur_min) ** exponent for exponent in exponents]
     severity = Table([0.0, *(blur**2 / 2 for blur in blurs)])

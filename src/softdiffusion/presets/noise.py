@@ -169,7 +169,7 @@ class EDMRegression(Objective):
         std: The standard deviation of the density p, > 0.
 
     Raises:
-        ValueError: If a standard deviation is not positive.
+        ValueError: If a standard deviation is not positive; when called, if there is no noise.
     """
 
     def __init__(self, data_std: float = 0.5, mean: float = -1.2, std: float = 1.2) -> None:
@@ -183,6 +183,11 @@ class EDMRegression(Objective):
         self.std = std
 
     def loss(self, process: SoftDiffusion, error: Tensor, t: Tensor, noise: Tensor) -> Tensor:
+        if (process.sigma(t) == 0).any():
+            raise ValueError(
+                "EDM's loss weighs the logarithm of the noise, but sigma is 0 at one of the times; "
+                "use a process with noise at all times, such as sd.presets.edm()."
+            )
         log_sigma, growth = with_derivative(lambda time: process.sigma(time).log(), t)
         normal = torch.distributions.Normal(self.mean, self.std)
         weight = normal.log_prob(log_sigma).exp() * growth

@@ -3,6 +3,7 @@
 import torch
 from torch import Tensor
 
+from ..checks import check_data
 from ..process import SoftDiffusion
 from ..random import Generator, randn
 from .prior import Prior, choose
@@ -21,14 +22,12 @@ class DataPrior(Prior):
         data: Clean images, (N, C, H, W), N >= 1.
 
     Raises:
-        ValueError: If there are no images.
+        ValueError: If there are no images, or not of finite real numbers.
     """
 
     def __init__(self, process: SoftDiffusion, data: Tensor) -> None:
-        if len(data) == 0:
-            raise ValueError("A DataPrior needs at least one image, but got none.")
         self.process = process
-        self.data = data
+        self.data = check_data(data)
 
     def sample(
         self,

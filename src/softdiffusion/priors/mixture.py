@@ -145,11 +145,18 @@ class MixturePrior(Prior):
             max_modes: The largest number of modes, >= 1.
 
         Raises:
-            ValueError: As `GaussianPrior.fit`; also if no mode survives, or a class has fewer
-                images than its covariance needs.
+            ValueError: As `GaussianPrior.fit`; also if there is not one label an image, no mode
+                survives, or a class has fewer images than its covariance needs.
         """
-        found = surviving_modes(process, data, tolerance, max_modes)
+        if labels.shape != (len(data),) or labels.dtype != torch.int64 or labels.min() < 0:
+            raise ValueError(
+                f"{len(data)} images need {len(data)} labels >= 0 of type int64, but the labels "
+                f"are {labels.dtype} of shape {tuple(labels.shape)}, the smallest "
+                f"{labels.min():g}; leave out images without a label."
+            )
+        found = surviving_modes(process, data.cpu(), tolerance, max_modes)
         k = at_least_one(found)
+        labels = labels.cpu()
         counts = torch.bincount(labels)
         if counts.min() <= k:
             raise ValueError(

@@ -38,7 +38,8 @@ class Prior(ABC):
             Images x_1, (n, C, H, W), float32.
 
         Raises:
-            ValueError: If the number of generators is not `n`, or the labels do not fit.
+            ValueError: If the number of generators is not `n`, or the labels do not fit a mixture
+                of classes.
         """
 
 

@@ -1,10 +1,12 @@
 """What classical methods make of a degraded image."""
 
+import math
 from functools import partial
 from typing import Any
 
 from torch import Tensor
 
+from ..checks import check_range
 from ..denoisers import BaseDenoiser, GaussianDenoiser
 from ..denoisers.posterior import conditional_mean
 from ..operators import (
@@ -35,7 +37,11 @@ def pseudo_inverse(operator: LinearOperator, y: Tensor, sigma_y: float = 0.0) ->
         operator: A.
         y: The measurements, (B, ...).
         sigma_y: Their noise for images in [-1, 1], >= 0.
+
+    Raises:
+        ValueError: If the noise is negative or not finite.
     """
+    check_range("The measurement's noise sigma_y", sigma_y, 0.0, math.inf)
     if isinstance(operator, Diagonal | Scale | Convolution | Matrix | ChannelMatrix):
         return operator.pinv(y, sigma_y or None)
     return operator.T(solve(operator @ operator.T + Scale(sigma_y**2), y))
@@ -56,6 +62,9 @@ def wiener(
         operator: A.
         y: The measurements, (B, ...).
         sigma_y: Their noise, >= 0.
+
+    Raises:
+        ValueError: If the noise is negative or not finite.
     """
     mean = linear.mean.to(y).expand(len(y), *linear.mean.shape)
     return conditional_mean(mean, prior_covariance(linear), operator, y, sigma_y)

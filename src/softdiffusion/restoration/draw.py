@@ -74,7 +74,8 @@ def _spawn(
             f"{images} images need {images} generators, but {len(generator)} were given."
         )
     seeds = [
-        [int(torch.randint(2**62, (), generator=g)) for g in generator] for _ in range(samples)
+        [int(torch.randint(2**62, (), generator=g, device=g.device)) for g in generator]
+        for _ in range(samples)
     ]
     return [torch.Generator().manual_seed(seed) for row in seeds for seed in row]
 
@@ -92,8 +93,9 @@ def _scaled(sampler: Sampler, t: float) -> Sampler:
     arguments = {
         name: getattr(sampler, name) for name in inspect.signature(type(sampler)).parameters
     }
-    times = [t * u for u in sampler.grid] if t > 0 else [0.0]
-    return type(sampler)(**arguments | {"times": times})
+    if t == 0:  # nothing to go back from: the prediction alone
+        return type(sampler)(**arguments | {"times": [0.0], "final": "x0_hat"})
+    return type(sampler)(**arguments | {"times": [t * u for u in sampler.grid]})
 
 
 @contextmanager

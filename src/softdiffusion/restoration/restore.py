@@ -5,7 +5,7 @@ from functools import partial
 import torch
 from torch import Tensor
 
-from ..checks import check_finite
+from ..checks import check_data
 from ..denoisers import BaseDenoiser, DPSDenoiser, GaussianDenoiser, PosteriorDenoiser
 from ..operators import Convolution, Diagonal, LinearOperator, Matrix, Scale
 from ..process import SoftDiffusion
@@ -66,7 +66,7 @@ def restore(
             `partial(sd.BridgeSampler, steps=50)`. Its times are scaled to the time of the images,
             so the number of steps stays. The default is `AncestralSampler` with 100 steps from a
             level (it needs a corruption that is diagonal in a transform, a convolution or a
-            matrix), and `MultistepSampler` with 30 for an operator.
+            matrix, and never less at a higher level, unlike motion or defocus), and `MultistepSampler` with 30 for an operator.
         samples: The number S >= 1 of samples an image.
         dps_step: For an operator: `DPSDenoiser` with this step in the place of
             `PosteriorDenoiser`; needed if no transform makes the model's corruption diagonal.
@@ -81,7 +81,7 @@ def restore(
             data are needed and absent, severity or noise are outside of the schedule's range, an
             argument is out of range, or there is not one generator an image.
     """
-    check_finite("The images", y)
+    check_data(y)
     if samples < 1 or (batch_size is not None and batch_size < 1):
         raise ValueError(
             f"Samples and batch size must be at least 1, but are {samples} and {batch_size}."
@@ -108,7 +108,13 @@ def restore(
         if severity is None:
             estimate = _estimated(process, data, y, sigma_y)
             severity = estimate.mean
-        known = torch.as_tensor(severity, dtype=torch.float64).expand(len(y))
+        known = torch.as_tensor(severity, dtype=torch.float64)
+        if known.ndim > 1 or known.numel() not in (1, len(y)):
+            raise ValueError(
+                f"{len(y)} images need one severity, or one each in the shape ({len(y)},), but it "
+                f"has the shape {tuple(known.shape)}."
+            )
+        known = known.expand(len(y))
         t = start_time(process, known, sigma_y)
         begin = _at_level(denoiser, y, sigma_y)
         operator = process.corruption.at(known.to(y.device))
@@ -167,7 +173,7 @@ def _needed(data: Tensor | None) -> Tensor:
             "Without a severity of the model's own corruption, clean images like those of training "
             "are needed for their mean and spectrum; pass them as data."
         )
-    return data
+    return check_data(data)
 
 
 def _estimated(

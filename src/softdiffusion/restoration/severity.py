@@ -137,7 +137,8 @@ class SeverityEstimator:
         for severity in self.severities.to(Y):
             operator = corruption.at(severity)
             assert isinstance(operator, Diagonal | Scale)  # as the exact denoiser has checked
-            lam = operator.diagonal(Y[:, 0])[:, None]
+            lam = operator.diagonal(Y[:, 0])
+            lam = lam[:, None] if lam.ndim else lam  # a scale has one number for all
             variance = lam**2 * contrast * v + self.sigma_y**2 + rounding**2
             terms = (Y - lam * m) ** 2 / variance + variance.log()
             columns.append(-0.5 * terms.flatten(2).sum(dim=2).cpu())

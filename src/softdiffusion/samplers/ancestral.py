@@ -2,6 +2,7 @@
 
 from typing import final
 
+import torch
 from torch import Tensor
 
 from ..operators import identity
@@ -38,4 +39,12 @@ class AncestralSampler(Sampler):
         if hop.sigma_s == 0:
             return mean
         covariance = identity() - hop.rho**2 * (M.T @ M)
-        return mean + hop.sigma_s * covariance.sqrt()(noise())
+        rounding = x_t[0].numel() * torch.finfo(x_t.dtype).eps
+        try:
+            drawn = covariance.sqrt(rounding)(noise())
+        except ValueError as error:
+            raise ValueError(
+                f"The step from t = {float(hop.t):g} to {float(hop.s):g} is none of a Markov "
+                f"chain, name another sampler, such as BridgeSampler: {error}"
+            ) from None
+        return mean + hop.sigma_s * drawn

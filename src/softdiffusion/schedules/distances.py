@@ -93,7 +93,7 @@ def distance_matrix(
         ValueError: If "closed" is asked for where its condition fails, or there are no images, or
             not of finite real numbers.
     """
-    check_data(x)
+    x = check_data(x).cpu()  # where the corruptions' own tensors and the solvers are
     method = estimator.method
     if method in ("auto", "closed"):
         embedding = _isometry(corruption, x, severities)

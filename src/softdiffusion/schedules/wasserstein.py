@@ -96,14 +96,8 @@ class Wasserstein:
         samples: int = 256,
         seed: int = 0,
     ) -> None:
-        if (levels is None) == (epsilon is None):
-            raise ValueError(
-                f"Give either levels or epsilon, but levels is {levels} and epsilon {epsilon}."
-            )
-        if levels is not None and levels < 2:
-            raise ValueError(f"A path needs at least 2 levels, both ends counted, not {levels}.")
-        if epsilon is not None and not epsilon > 0:
-            raise ValueError(f"epsilon must be > 0, but is {epsilon:g}.")
+        _check_goal(levels, epsilon)
+        Estimator(method, samples, seed)  # raises
         self.max_severity = max_severity
         self.sigma = (sigma[0], sigma[1])
         self.levels = levels
@@ -212,8 +206,10 @@ def narrowest_path(
         epsilon: The cap on every hop; the path then has the fewest hops.
 
     Raises:
-        ValueError: If there are fewer candidates than levels, or no path keeps the cap.
+        ValueError: If not exactly one of `levels` and `epsilon` is given, or it is out of range,
+            there are fewer candidates than levels, or no path keeps the cap.
     """
+    _check_goal(levels, epsilon)
     n = len(distances)
     if levels is not None and levels > n:
         raise ValueError(
@@ -223,15 +219,26 @@ def narrowest_path(
     if levels is not None:
         hops = levels - 1
         return _most_even_path(forward, hops, _smallest_caps(forward, hops)[-1])
-    cap = np.inf if epsilon is None else epsilon
+    assert epsilon is not None  # as checked
     for hops, smallest in enumerate(_smallest_caps(forward, n - 1), start=1):
-        if smallest <= cap:
-            return _most_even_path(forward, hops, cap)
+        if smallest <= epsilon:
+            return _most_even_path(forward, hops, epsilon)
     raise ValueError(
-        f"No path keeps every hop within epsilon = {cap:g}; the smallest cap that these "
+        f"No path keeps every hop within epsilon = {epsilon:g}; the smallest cap that these "
         f"candidates allow is {_smallest_cap(forward):g}. Raise epsilon or the number of "
         "candidates."
     )
+
+
+def _check_goal(levels: int | None, epsilon: float | None) -> None:
+    if (levels is None) == (epsilon is None):
+        raise ValueError(
+            f"Give either levels or epsilon, but levels is {levels} and epsilon {epsilon}."
+        )
+    if levels is not None and levels < 2:
+        raise ValueError(f"A path needs at least 2 levels, both ends counted, not {levels}.")
+    if epsilon is not None and not epsilon > 0:
+        raise ValueError(f"epsilon must be > 0, but is {epsilon:g}.")
 
 
 def _smallest_caps(forward: np.ndarray, hops: int) -> list[float]:

@@ -155,3 +155,14 @@ def test_a_black_image_is_refused(tmp_path):
     Image.new("L", (3, 3)).save(tmp_path / "black.png")
     with pytest.raises(ValueError, match="is black; give an image with a bright kernel"):
         sd.KernelBlur(tmp_path / "black.png")
+
+
+def test_files_and_lists_that_are_no_kernels_are_refused(tmp_path):
+    with pytest.raises(FileNotFoundError, match="There is no kernel .*none.png; check the path"):
+        sd.KernelBlur(tmp_path / "none.png")
+    for name, message in (("text.png", "can't be read"), ("text.npy", "is no array of numbers")):
+        (tmp_path / name).write_text("no kernel")
+        with pytest.raises(ValueError, match=f"{name} {message}.*; give another file"):
+            sd.KernelBlur(tmp_path / name)
+    with pytest.raises(ValueError, match="The kernel is no array of numbers: .*length 1"):
+        sd.KernelBlur([[0.5], [0.5, 1.0]])

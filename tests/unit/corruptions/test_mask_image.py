@@ -52,7 +52,7 @@ def test_impossible_masks_are_refused(mask, message):
 
 def test_files_that_are_no_masks_are_refused(tmp_path):
     with pytest.raises(FileNotFoundError, match="There is no mask .*none.png; check the path"):
-        sd.MaskImage(str(tmp_path / "none.png"))
+        sd.MaskImage(tmp_path / "none.png")
     text = tmp_path / "text.png"
     text.write_text("no image")
     with pytest.raises(ValueError, match="text.png can't be read .*; give another file"):

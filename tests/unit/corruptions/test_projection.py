@@ -48,5 +48,5 @@ def test_every_image_keeps_about_its_share_of_power():
 
 
 def test_a_negative_seed_is_refused():
-    with pytest.raises(ValueError, match="must be >= 0"):
+    with pytest.raises(ValueError, match=r"must lie in \[0, 2\^32\), but one is -1"):
         sd.RandomProjection(-1)

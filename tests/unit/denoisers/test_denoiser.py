@@ -59,3 +59,38 @@ def test_clipping_keeps_to_the_range_of_images():
     assert clipped.process is PROCESS
     assert torch.equal(clipped(X, T), (X + 2).clamp(-0.5, 1.5))
     assert clipped(X, T).max() == 1.5
+
+
+class Few(nn.Module):
+    """A backbone that loses channels, which would broadcast unseen."""
+
+    def forward(self, x, t):
+        return x[:, :1]
+
+
+def test_what_does_not_fit_the_images_is_refused():
+    denoiser = sd.Denoiser(Recorder(), PROCESS)
+    with pytest.raises(ValueError, match=r"The time t must be in \[0, 1\], but is 500"):
+        denoiser(X, torch.tensor(500))
+    with pytest.raises(ValueError, match="3 images need one time, or one each, but t holds 2"):
+        denoiser(X, torch.tensor([0.1, 0.2]))
+    with pytest.raises(ValueError, match=r"\(3, 2, 5, 4\), but Few returned \(3, 1, 5, 4\)"):
+        sd.Denoiser(Few(), PROCESS)(X, T)
+
+
+@pytest.mark.parametrize("preconditioning", [sd.Residual(), sd.ScaledResidual(), sd.EDM()])
+def test_half_precision_keeps_type_and_times(preconditioning):
+    torch.manual_seed(0)
+    network = sd.SmallUNet(channels=2, width=8, multipliers=(1, 2))
+    for parameter in network.parameters():
+        nn.init.normal_(parameter, std=0.1)
+    t = torch.tensor(0.997)  # 0.99609375 in bfloat16
+    with torch.no_grad():
+        whole = sd.Denoiser(network, PROCESS, preconditioning)(X, t)
+        half = sd.Denoiser(network.bfloat16(), PROCESS, preconditioning)(X.bfloat16(), t)
+    assert half.dtype == torch.bfloat16
+    error = (half.float() - whole).square().mean() / whole.square().mean()
+    assert error.sqrt() < 0.05  # eight bits through some twenty layers
+    recorder = Recorder()
+    sd.Denoiser(recorder, PROCESS, preconditioning)(X.bfloat16(), t)
+    assert recorder.x.dtype == torch.bfloat16 and recorder.t[0] == t

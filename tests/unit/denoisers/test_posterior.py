@@ -6,7 +6,7 @@ from torch import Tensor, nn
 
 import softdiffusion as sd
 from softdiffusion import schedules
-from softdiffusion.operators import DCT, Diagonal, LinearOperator, Matrix, Pixel
+from softdiffusion.operators import DCT, Diagonal, LinearOperator, Matrix, Pixel, Scale
 
 SHAPE = (1, 4, 5)
 N = 20
@@ -167,3 +167,11 @@ def test_what_is_out_of_range_is_refused():
         sd.DPSDenoiser(linear, A, y, 0.1, step=0.0)
     with pytest.raises(ValueError, match="3 values do not fit a batch of 2 images"):
         sd.PosteriorDenoiser(linear, A, y, 0.1, linear.spectrum)(y[:2], torch.tensor(0.5))
+
+
+def test_dps_needs_noise():
+    process = sd.presets.cold_blur(width=3).process
+    linear = sd.GaussianDenoiser(process, torch.zeros(1, 4, 4), torch.ones(1, 4, 4))
+    denoiser = sd.DPSDenoiser(linear, Scale(1.0), torch.zeros(1, 1, 4, 4), 0.1)
+    with pytest.raises(ValueError, match="there is none where sigma is 0"):
+        denoiser(torch.zeros(1, 1, 4, 4), torch.tensor(0.5))

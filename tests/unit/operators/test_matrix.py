@@ -83,3 +83,10 @@ def test_adding_a_multiple_of_the_identity_stays_a_matrix():
     c = torch.tensor([0.5, -1.0, 2.0])
     assert isinstance(A + Scale(c), Matrix)
     assert torch.allclose((A + Scale(c))(x), A(x) + c[:, None, None, None] * x)
+
+
+def test_matrices_of_two_precisions_multiply():
+    a, b = normal(4, 4), normal(4, 4)
+    x = normal(1, 1, 2, 2)
+    mixed = (Matrix(a.float()) @ Matrix(b.double()))(x)
+    torch.testing.assert_close(mixed, Matrix(a)(Matrix(b)(x)), rtol=1e-5, atol=1e-5)

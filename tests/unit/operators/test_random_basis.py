@@ -39,5 +39,5 @@ def test_signs_depend_on_seed_and_shape_alone():
 
 
 def test_a_negative_seed_is_refused():
-    with pytest.raises(ValueError, match="must be >= 0"):
+    with pytest.raises(ValueError, match=r"must lie in \[0, 2\^32\), but one is -1"):
         RandomBasis(-1)

@@ -156,3 +156,9 @@ def test_impossible_kernels(options):
 def test_impossible_ratios(build):
     with pytest.raises(ValueError, match="must be > 0, but is 0"):
         build(logsnr=0.0)
+
+
+@pytest.mark.parametrize("options", [{"levels": 1}, {"blur_min": 0.0}, {"blur_max": 0.1}])
+def test_impossible_levels(options):
+    with pytest.raises(ValueError, match="at least 2 levels of blurs that ascend from above 0"):
+        inverse_heat(**options)

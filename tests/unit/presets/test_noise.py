@@ -234,3 +234,9 @@ def test_edms_loss_is_even_on_the_networks_own_target():
 def test_impossible_deviations(options):
     with pytest.raises(ValueError, match="must be > 0"):
         sd.presets.EDMRegression(**options)
+
+
+def test_edms_loss_needs_noise():
+    loss = edm().objective
+    with pytest.raises(ValueError, match="sigma is 0 at one of the times; use a process"):
+        loss.loss(rectified_flow().process, normal(2, 1, 2, 2), torch.zeros(2), normal(2, 1, 2, 2))

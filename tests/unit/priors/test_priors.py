@@ -354,7 +354,7 @@ def test_impossible_arguments_are_refused():
         sd.MixturePrior(process(), mean, modes, 2 * half, torch.zeros(2, 2), unit)
     with pytest.raises(ValueError, match="positive definite, but 2 of 2 are not"):
         sd.MixturePrior(process(), mean, modes, half, torch.zeros(2, 2), -unit)
-    with pytest.raises(ValueError, match="at least one image"):
+    with pytest.raises(ValueError, match="At least one image"):
         sd.DataPrior(process(), torch.zeros(0, 1, 2, 2))
 
 
@@ -415,3 +415,17 @@ def test_a_class_of_too_few_images_is_refused():
 def test_images_of_eight_bits_are_refused():
     with pytest.raises(ValueError, match="but have the type torch.uint8"):
         sd.GaussianPrior.fit(process(), torch.zeros(50, 1, 6, 5, dtype=torch.uint8))
+
+
+def test_images_of_8_bits_are_no_start():
+    with pytest.raises(ValueError, match="but have the type torch.uint8"):
+        sd.DataPrior(process(), torch.zeros(2, 1, 2, 2, dtype=torch.uint8))
+
+
+@pytest.mark.parametrize(
+    "change", [lambda y: y - 1, lambda y: y[1:], lambda y: y.float()], ids=["open", "few", "real"]
+)
+def test_classes_need_a_label_for_every_image(change):
+    images, labels = two_classes(400)
+    with pytest.raises(ValueError, match="400 images need 400 labels >= 0 of type int64"):
+        sd.MixturePrior.fit_classes(process(), images, change(labels))

@@ -95,3 +95,15 @@ def test_wiener_is_the_best_of_them_on_gaussian_data():
 
         best = error(wiener(LINEAR, A, y, 0.2))
         assert best < 0.95 * min(error(y), error(pseudo_inverse(A, y, 0.2)))
+
+
+def test_negative_noise_is_refused():
+    y = normal(1, 1, 4, 4)
+    linear = sd.GaussianDenoiser(
+        sd.SoftDiffusion(sd.GaussianBlur(), sd.schedules.geometric((0.2, 3.0), (0.02, 0.2))),
+        torch.zeros(1, 4, 4),
+        torch.ones(1, 4, 4),
+    )
+    for method in (pseudo_inverse, lambda *rest: wiener(linear, *rest)):
+        with pytest.raises(ValueError, match="sigma_y must be finite and >= 0, but is -0.1"):
+            method(sd.GaussianBlur().at(1.0), y, -0.1)

@@ -4,6 +4,7 @@ import pytest
 import torch
 
 import softdiffusion as sd
+from softdiffusion import schedules
 from softdiffusion.operators import DCT
 from softdiffusion.restoration import linear_model, start_time
 from tests.registry import IMAGES, LINES, every_third, process, small_network
@@ -192,3 +193,52 @@ def test_what_can_not_be_restored_is_refused():
         sd.restore(model, y / 0, severity=1.0)
     with pytest.raises(ValueError, match="needs at least 2 samples"):
         _ = sd.restore(model, y, severity=1.0, sampler=SHORT).std
+
+
+@pytest.mark.parametrize(
+    ("y", "arguments", "message"),
+    [
+        (degraded().to(torch.uint8), {"severity": 1.0}, "but have the type torch.uint8"),
+        (degraded()[:0], {"severity": 1.0}, "At least one image is needed"),
+        (degraded(), {"severity": [1.0, 1.0]}, "3 images need one severity, or one each"),
+        (degraded(), {"severity": [[1.0]] * 3}, "3 images need one severity, or one each"),
+        (degraded(), {"sigma_y": 0.1, "data": IMAGES.byte()}, "but have the type torch.uint8"),
+    ],
+)
+def test_images_severities_and_data_must_fit(y, arguments, message):
+    with pytest.raises(ValueError, match=message):
+        sd.restore(denoiser(), y, sampler=SHORT, **arguments)
+
+
+def test_clean_images_need_no_step():
+    linear = sd.GaussianDenoiser.fit(sd.presets.cold_blur(width=3).process, IMAGES)
+    short = partial(sd.DeterministicSampler, steps=4, final="sigma_min")
+    found = sd.restore(linear, IMAGES, severity=0.0, sampler=short)
+    torch.testing.assert_close(found.samples[0], IMAGES, rtol=1e-4, atol=1e-5)
+
+
+def test_the_default_sampler_bears_the_rounding_of_a_kernel():
+    """The sum of a kernel is 1 up to rounding, so that a step may keep a little more than all."""
+    line = torch.exp(-(torch.arange(-5, 6) ** 2) / 2)
+    kernel = torch.outer(line, line)
+    blur = sd.KernelBlur(kernel / kernel.sum())
+    schedule = schedules.geometric((0.01, 1.0), (0.02, 0.2), sigma_saturation=0.25)
+    linear = sd.GaussianDenoiser.fit(sd.SoftDiffusion(blur, schedule), IMAGES)
+    found = sd.restore(linear, blur.at(1.0)(IMAGES), severity=1.0, sigma_y=0.2)
+    assert found.samples.isfinite().all()
+
+
+def test_a_blur_that_changes_sign_is_no_markov_chain():
+    schedule = schedules.linear((0.0, 6.0), (0.02, 0.2))
+    linear = sd.GaussianDenoiser.fit(sd.SoftDiffusion(sd.MotionBlur(), schedule), IMAGES)
+    with pytest.raises(ValueError, match="is none of a Markov chain, name another sampler"):
+        sd.restore(linear, sd.MotionBlur().at(5.0)(IMAGES), severity=5.0)
+
+
+@pytest.mark.parametrize("preset", ["rectified_flow", "vp", "blurred_flow"])
+def test_the_severity_of_a_scale_is_estimated(preset):
+    process = getattr(sd.presets, preset)().process
+    linear = sd.GaussianDenoiser.fit(process, IMAGES)
+    short = partial(sd.DeterministicSampler, steps=3)
+    found = sd.restore(linear, IMAGES, sigma_y=0.1, data=IMAGES, sampler=short)
+    assert (found.severity >= 0).all() and found.samples.isfinite().all()

@@ -191,3 +191,14 @@ def test_a_family_without_a_closed_form_is_sampled(digits):
 def test_impossible_choices_are_refused(arguments, message, digits):
     with pytest.raises(ValueError, match=message):
         Wasserstein(8.0, (0.02, 0.2), **arguments).select(BLUR, digits)
+
+
+@pytest.mark.parametrize("goal", [{}, {"levels": 1}, {"epsilon": 0.0}, {"levels": 2, "epsilon": 1}])
+def test_a_path_needs_one_goal(goal):
+    with pytest.raises(ValueError, match="levels|epsilon"):
+        narrowest_path(np.ones((3, 3)), **goal)
+
+
+def test_an_unknown_method_is_refused_at_once():
+    with pytest.raises(ValueError, match="bogus"):
+        Wasserstein(3.0, (0.02, 0.2), levels=3, method="bogus")
