@@ -66,7 +66,8 @@ def restore(
             `partial(sd.BridgeSampler, steps=50)`. Its times are scaled to the time of the images,
             so the number of steps stays. The default is `AncestralSampler` with 100 steps from a
             level (it needs a corruption that is diagonal in a transform, a convolution or a
-            matrix, and never less at a higher level, unlike motion or defocus), and `MultistepSampler` with 30 for an operator.
+            matrix, and never less at a higher level, unlike motion or defocus), and
+            `MultistepSampler` with 30 for an operator.
         samples: The number S >= 1 of samples an image.
         dps_step: For an operator: `DPSDenoiser` with this step in the place of
             `PosteriorDenoiser`; needed if no transform makes the model's corruption diagonal.
