@@ -9,6 +9,7 @@ import json
 from pathlib import Path
 
 import torch
+from torch import Tensor
 
 import softdiffusion as sd
 
@@ -23,6 +24,9 @@ def measure() -> None:
     images = train[torch.randperm(len(train), generator=torch.Generator().manual_seed(0))[:FITTED]]
     features = sd.metrics.extractor("fashion-mnist-28")
     distance = sd.metrics.FrechetDistance(features.extract(train))
+    test = sd.data.load("fashion-mnist", split="test")
+    real = test[torch.randperm(len(test), generator=torch.Generator().manual_seed(0))[:COUNT]]
+    record("test images", "", distance, features.extract(real))
     for model in ("recommended", "paper"):
         denoiser, _ = sd.load(HERE / model)
         process = denoiser.process
@@ -34,16 +38,19 @@ def measure() -> None:
         }.items():
             noise = sd.generators(0, range(COUNT))
             drawn = sampler(prior.sample(COUNT, noise), noise, batch_size=250).clamp(-1, 1)
-            found = features.extract(drawn)
-            row = {
-                "model": model,
-                "start": name,
-                "frechet": round(float(distance(found)), 2),
-                "error": round(float(sd.metrics.jackknife(distance, found)), 2),
-            }
-            with (HERE / "start.jsonl").open("a") as file:
-                file.write(json.dumps(row) + "\n")
-            print(row, flush=True)
+            record(model, name, distance, features.extract(drawn))
+
+
+def record(model: str, start: str, distance: sd.metrics.FrechetDistance, found: Tensor) -> None:
+    row = {
+        "model": model,
+        "start": start,
+        "frechet": round(float(distance(found)), 2),
+        "error": round(float(sd.metrics.jackknife(distance, found)), 2),
+    }
+    with (HERE / "start.jsonl").open("a") as file:
+        file.write(json.dumps(row) + "\n")
+    print(row, flush=True)
 
 
 if __name__ == "__main__":

@@ -11,7 +11,7 @@ from softdiffusion.cli.main import main
 pytest.importorskip("diffusers")
 
 RECIPES = Path(__file__).parents[2] / "recipes"
-NAMES = ["celeba-64", "celeba-64-paper", "cifar-10", "cifar-10-paper"]
+NAMES = [f"{data}{kind}" for data in ("celeba-64", "cifar-10") for kind in ("", "-paper", "-flow")]
 
 
 @pytest.fixture(scope="module")
@@ -39,7 +39,7 @@ def test_a_recipe_is_the_published_setting(name, photos, tmp_path, capsys):
     assert not (tmp_path / "run").exists()
 
 
-@pytest.mark.parametrize("name", ["celeba-64", "cifar-10-paper"])
+@pytest.mark.parametrize("name", ["celeba-64", "cifar-10-paper", "cifar-10-flow"])
 def test_a_few_steps_at_small_width(name, photos, tmp_path):
     small = ["--backbone.width", "32", "--backbone.blocks", "1", "--progress", "false"]
     few = ["--images", "8", "--batch_size", "4", "--precision", "no"]
