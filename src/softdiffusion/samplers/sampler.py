@@ -1,5 +1,6 @@
 """The loop that all samplers share."""
 
+import math
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -62,14 +63,19 @@ class Sampler(ABC):
     The denoiser is called in the mode that it is in: call its `eval()` first if it has dropout.
     Models from `softdiffusion.load` and an `EMA` are in evaluation mode already.
 
+    Source of `shift`: Esser et al. 2024, arXiv 2403.03206, who shift the times of training and
+    sampling with the resolution.
+
     Arguments:
         process: The forward process.
         denoiser: Predicts the clean image.
         steps: The number N >= 1 of grid times at which the network is called. They are equally
             spaced: 1, ..., 1/N for `final="sigma_min"`, and for `final="x0_hat"` 1, ..., 0, or
             1, ..., `last_share` / N where there is no noise at t = 0: no network is trained there.
-        times: Another descending grid in [0, 1], used instead of `steps`. It may start at any
-            time. With `final="sigma_min"` the network is not called at its last time.
+        shift: Equally spaced times u become shift u / (1 + (shift - 1) u), > 0: above 1 the steps
+            are longer at small times, by so much, and shorter near 1.
+        times: Another descending grid in [0, 1], used instead of `steps` and `shift`. It may start
+            at any time. With `final="sigma_min"` the network is not called at its last time.
         final: "x0_hat" returns the last prediction; "sigma_min" returns the state at the last
             time, which keeps the noise that the process has there.
         clip: The range to which every prediction is clipped; None leaves it as it is.
@@ -80,8 +86,8 @@ class Sampler(ABC):
         last_share: N equally spaced times end at this over N where there is no noise at t = 0.
 
     Raises:
-        ValueError: If `steps` is below 1, the times do not descend within [0, 1], `final` is
-            unknown, or the range of `clip` is empty.
+        ValueError: If `steps` is below 1, `shift` is not positive and finite, the times do not
+            descend within [0, 1], `final` is unknown, or the range of `clip` is empty.
     """
 
     last_share: ClassVar[float] = 1.0
@@ -92,6 +98,7 @@ class Sampler(ABC):
         denoiser: BaseDenoiser,
         *,
         steps: int = 100,
+        shift: float = 1.0,
         times: Sequence[float] | None = None,
         final: Final = "x0_hat",
         clip: tuple[float, float] | None = None,
@@ -99,6 +106,8 @@ class Sampler(ABC):
     ) -> None:
         if steps < 1:
             raise ValueError(f"The number of steps must be at least 1, but is {steps}.")
+        if not 0 < shift < math.inf:
+            raise ValueError(f"The shift of the times must be finite and > 0, but is {shift:g}.")
         if final not in get_args(Final):
             raise ValueError(f"final must be 'x0_hat' or 'sigma_min', but is {final!r}.")
         if clip is not None and not clip[0] < clip[1]:
@@ -106,6 +115,7 @@ class Sampler(ABC):
         self.process = process
         self.denoiser = denoiser
         self.steps = steps
+        self.shift = shift
         self.times = times
         self.final = final
         self.clip = clip
@@ -242,10 +252,10 @@ class Sampler(ABC):
         return x0_hat
 
     def _default_grid(self) -> list[float]:
-        if self.final == "sigma_min":
-            return torch.linspace(1, 0, self.steps + 1, dtype=torch.float64).tolist()
         last = self.last_share / self.steps if self.process.sigma(0.0) == 0 else 0
-        return torch.linspace(1, last, self.steps, dtype=torch.float64).tolist()
+        end, count = (0, self.steps + 1) if self.final == "sigma_min" else (last, self.steps)
+        u = torch.linspace(1, end, count, dtype=torch.float64)
+        return (self.shift * u / (1 + (self.shift - 1) * u)).tolist()
 
 
 def _checked_grid(times: Sequence[float], final: Final) -> list[float]:

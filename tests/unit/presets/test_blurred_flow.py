@@ -43,3 +43,12 @@ def test_the_sampler_ends_where_it_is_trained(steps):
     last = 1 if steps == 1 else 1 / (2 * steps)  # at t = 0 there is no noise, and no training
     assert sampler.grid[-1] == last
     assert sampler(ETA).isfinite().all()
+
+
+def test_the_last_of_many_steps_stay_a_tenth_long():
+    preset = blurred_flow()
+    for steps in (20, 100):
+        sampler = preset.sampler(preset.denoiser(NET), steps=steps)
+        assert sampler.nfe == steps and sampler.shift == steps / 10
+        assert sampler.grid[-2] - sampler.grid[-1] == pytest.approx(0.1, rel=0.2)
+    assert preset.sampler(preset.denoiser(NET), steps=20, shift=1.0).shift == 1

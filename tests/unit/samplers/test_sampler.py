@@ -1,3 +1,4 @@
+import math
 from dataclasses import FrozenInstanceError
 from itertools import pairwise
 
@@ -98,6 +99,24 @@ def test_without_noise_at_the_clean_end_no_call_is_wasted_there():
     assert build("Momentum", rectified_flow(), steps=4).grid == [1, 0.75, 0.5, 0.25]
     grid = build("Multistep", rectified_flow(), steps=4).grid
     assert grid == pytest.approx([1, 1 - 7 / 24, 1 - 14 / 24, 1 / 8])
+
+
+@pytest.mark.parametrize("final", ["x0_hat", "sigma_min"])
+def test_a_shift_makes_the_steps_longer_at_small_times(final):
+    even = build("Momentum", blur(), steps=6, final=final).grid
+    shifted = build("Momentum", blur(), steps=6, final=final, shift=3.0).grid
+    assert shifted == pytest.approx([3 * u / (1 + 2 * u) for u in even])
+    assert (shifted[0], shifted[-1]) == (1, 0)
+    lengths = [t - s for t, s in pairwise(shifted)]
+    assert all(a < b for a, b in pairwise(lengths))
+    back = build("Momentum", blur(), times=shifted, final=final, shift=3.0).grid
+    assert back == shifted
+
+
+@pytest.mark.parametrize("shift", [0.0, -1.0, math.inf, math.nan])
+def test_impossible_shifts(shift):
+    with pytest.raises(ValueError, match="shift of the times must be finite and > 0"):
+        build("Momentum", blur(), shift=shift)
 
 
 def test_with_final_sigma_min_the_grid_has_a_time_more_than_calls():
