@@ -1,18 +1,15 @@
 """Running a study: every arm is trained and then measured, each in a process of its own."""
 
-import os
 import shutil
-import subprocess
-import sys
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from functools import partial
 from pathlib import Path
-from threading import Lock
 
 import yaml
 
 from ..training import RECIPE
+from .commands import Commands
 from .rows import Rows
 from .study import Arm, Study
 
@@ -52,7 +49,7 @@ def run_study(
     # Seed after seed, so that a study that is stopped early has every arm once.
     rounds = range(max(len(arm.seeds) for arm in arms))
     work = [(arm, arm.seeds[i]) for i in rounds for arm in arms if i < len(arm.seeds)]
-    commands = _Commands(study, threads)
+    commands = Commands(study, threads)
     with ThreadPoolExecutor(jobs) as pool:
         task = partial(_train_and_measure, study, runs, measure, commands)
         futures = [pool.submit(task, arm, seed) for arm, seed in work]
@@ -70,7 +67,7 @@ def _train_and_measure(
     study: Study,
     runs: Path,
     measure: Callable[[Arm, int], Sequence[str]],
-    commands: "_Commands",
+    commands: Commands,
     arm: Arm,
     seed: int,
 ) -> None:
@@ -100,46 +97,3 @@ def _claim(path: Path, arm: Arm) -> None:
         )
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(yaml.safe_dump(dict(arm.recipe), sort_keys=False))
-
-
-class _Commands:
-    """Runs `softdiffusion` in processes of its own, each on so many cores, until stopped."""
-
-    def __init__(self, study: Study, threads: int) -> None:
-        modules = [
-            str(study.path.parent.resolve()),
-            *os.environ.get("PYTHONPATH", "").split(os.pathsep),
-        ]
-        self.environment = os.environ | {
-            "OMP_NUM_THREADS": str(threads),
-            "MKL_NUM_THREADS": str(threads),
-            "PYTHONPATH": os.pathsep.join(filter(None, modules)),
-        }
-        self.lock = Lock()  # so that no process starts unseen while the others are stopped
-        self.processes: set[subprocess.Popen[bytes]] = set()
-        self.stopped = False
-
-    def run(self, arguments: Sequence[str], run: Path) -> None:
-        """Runs one command to its end; what it prints goes to `log.txt`."""
-        command = [sys.executable, "-m", "softdiffusion.cli.main", *arguments]
-        with (run / "log.txt").open("a") as log:
-            with self.lock:
-                if self.stopped:
-                    raise ValueError("The study was stopped.")
-                process = subprocess.Popen(command, env=self.environment, stdout=log, stderr=log)
-                self.processes.add(process)
-            code = process.wait()
-            self.processes.remove(process)
-        if code:
-            last = (run / "log.txt").read_text().strip().splitlines()[-1:]
-            raise ValueError(
-                f"The command {arguments[0]!r} of {run.parent.name}, {run.name} failed: "
-                f"{' '.join(last)} (more in {run / 'log.txt'}); the same command goes on from here."
-            )
-
-    def stop(self) -> None:
-        """Ends the processes that run, and lets no other begin."""
-        with self.lock:
-            self.stopped = True
-            for process in tuple(self.processes):
-                process.terminate()

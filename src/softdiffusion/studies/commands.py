@@ -1,0 +1,68 @@
+"""Commands that a study runs."""
+
+import os
+import subprocess
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from threading import Lock
+
+from .study import Study
+
+__all__ = ["Commands"]
+
+
+class Commands:
+    """Runs `softdiffusion` in processes of its own, until stopped.
+
+    Arguments:
+        study: The study; modules that lie beside its file can be imported.
+        threads: Cores of each process, >= 1.
+    """
+
+    def __init__(self, study: Study, threads: int) -> None:
+        modules = [
+            str(study.path.parent.resolve()),
+            *os.environ.get("PYTHONPATH", "").split(os.pathsep),
+        ]
+        self.environment = os.environ | {
+            "OMP_NUM_THREADS": str(threads),
+            "MKL_NUM_THREADS": str(threads),
+            "PYTHONPATH": os.pathsep.join(filter(None, modules)),
+        }
+        self.lock = Lock()  # so that no process starts unseen while the others are stopped
+        self.processes: set[subprocess.Popen[bytes]] = set()
+        self.stopped = False
+
+    def run(self, arguments: Sequence[str], run: Path) -> None:
+        """Runs one command to its end.
+
+        Arguments:
+            arguments: What follows `softdiffusion`.
+            run: The folder of its run; what it prints goes to `log.txt` there.
+
+        Raises:
+            ValueError: If it fails, or the study was stopped.
+        """
+        command = [sys.executable, "-m", "softdiffusion.cli.main", *arguments]
+        with (run / "log.txt").open("a") as log:
+            with self.lock:
+                if self.stopped:
+                    raise ValueError("The study was stopped.")
+                process = subprocess.Popen(command, env=self.environment, stdout=log, stderr=log)
+                self.processes.add(process)
+            code = process.wait()
+            self.processes.remove(process)
+        if code:
+            last = (run / "log.txt").read_text().strip().splitlines()[-1:]
+            raise ValueError(
+                f"The command {arguments[0]!r} of {run.parent.name}, {run.name} failed: "
+                f"{' '.join(last)} (more in {run / 'log.txt'}); the same command goes on from here."
+            )
+
+    def stop(self) -> None:
+        """Ends the processes that run, and lets no other begin."""
+        with self.lock:
+            self.stopped = True
+            for process in tuple(self.processes):
+                process.terminate()
