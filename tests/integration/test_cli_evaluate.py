@@ -50,6 +50,16 @@ def test_an_evaluation_writes_rows_a_page_a_plot_and_grids(report):
         assert plot.size == (1024, 640)
 
 
+def test_a_shift_is_another_sampler(report, trained, tmp_path):
+    shutil.copytree(report, tmp_path, dirs_exist_ok=True)
+    evaluate(trained, tmp_path, "--samplers [MultistepSampler] --shift 3 --steps [3]")
+    even, shifted = (
+        rows(tmp_path)[name, 3] for name in ("MultistepSampler", "MultistepSampler-shift-3")
+    )
+    assert shifted["distance"] != even["distance"]
+    assert (tmp_path / "MultistepSampler-shift-3-3.png").is_file()
+
+
 def test_no_value_is_without_its_floor_its_number_and_its_hash(report, trained, tmp_path, capsys):
     shutil.copytree(report, tmp_path, dirs_exist_ok=True)
     capsys.readouterr()

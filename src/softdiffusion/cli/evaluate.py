@@ -44,6 +44,9 @@ def parser() -> Parser:
     parser.add_argument(
         "--nu", type=float | None, default=None, help="The share of new noise of NuSampler."
     )
+    parser.add_argument(
+        "--shift", type=float, default=1.0, help="The shift of the times of all samplers."
+    )
     add_data(parser)
     parser.add_argument(
         "--extractor",
@@ -65,7 +68,7 @@ def run(arguments: Namespace) -> None:
     out: Path = arguments.out
     if not arguments.samplers or not arguments.steps:
         raise ValueError("Nothing is to be measured; name at least one of --samplers and --steps.")
-    kinds = _samplers(arguments.samplers, arguments.nu)
+    kinds = _samplers(arguments.samplers, arguments.nu, arguments.shift)
     denoiser, prior = load_model(arguments.model, arguments.trust, arguments.device)
     denoiser = guided(denoiser, arguments.guidance)
     train, test = (_data(arguments, split) for split in ("train", "test"))
@@ -156,20 +159,23 @@ def _check_shape(prior: Prior, data: Images) -> None:
         )
 
 
-def _samplers(names: list[str], nu: float | None) -> dict[str, Callable[..., Sampler]]:
+def _samplers(
+    names: list[str], nu: float | None, shift: float
+) -> dict[str, Callable[..., Sampler]]:
     """The samplers by the labels that they have in the report."""
     known = [name for name in samplers.__all__ if name.endswith("Sampler") and name != "Sampler"]
     found: dict[str, Callable[..., Sampler]] = {}
+    suffix = "" if shift == 1 else f"-shift-{shift:g}"
     for name in names:
         if name not in known:
             raise ValueError(f"Unknown sampler {name!r}; use one of {', '.join(known)}.")
         kind = getattr(samplers, name)
         if kind is not samplers.NuSampler:
-            found[name] = kind
+            found[f"{name}{suffix}"] = partial(kind, shift=shift)
         elif nu is None:
             raise ValueError("NuSampler needs its share of new noise; give --nu, in [0, 1].")
         else:
-            found[f"{name}-{nu:g}"] = partial(kind, nu=nu)
+            found[f"{name}-{nu:g}{suffix}"] = partial(kind, nu=nu, shift=shift)
     return found
 
 
