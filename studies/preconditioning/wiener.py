@@ -96,23 +96,31 @@ class WienerUNet(nn.Module):
 
 
 class WienerFlow(nn.Module):
-    """W x_t + t F(x_t) for blurred flow, whose denoiser is x_t - t (this network)."""
+    """The same for blurred flow, whose denoiser is x_t - t (this network).
+
+    Variants: "skip": W x_t + t F(x_t); "channel": x_t - t F(x_t, W x_t).
+    """
 
     def __init__(
         self,
         channels: int = 1,
         width: int = 16,
         multipliers: list[int] = [1, 2, 4],  # noqa: B006
+        variant: Literal["skip", "channel"] = "skip",
     ) -> None:
         super().__init__()
         self.channels = channels
         self.width = width
         self.multipliers = multipliers
-        self.net = sd.SmallUNet(channels, width, multipliers)
+        self.variant = variant
+        self.net = sd.SmallUNet(channels * (2 if variant == "channel" else 1), width, multipliers)
 
     def forward(self, x: Tensor, t: Tensor) -> Tensor:
         with torch.no_grad():
-            missing = (x - wiener_of_flow()(x, t)) / per_sample(t.clamp(min=1e-4), x)
+            estimate = wiener_of_flow()(x, t)
+        if self.variant == "channel":
+            return self.net(torch.cat([x, estimate], dim=1), t)[:, : self.channels]
+        missing = (x - estimate) / per_sample(t.clamp(min=1e-4), x)
         return missing - self.net(x, t)
 
 
