@@ -60,7 +60,7 @@ class WienerUNet(nn.Module):
 
     Variants: "skip": W x_t + F(x_t); "scaled": W x_t + s(t) F(x_t), s^2 the mean variance left;
     "spectral": W x_t + T^-1 sqrt(variance left) T F(x_t); "channel": x_t + F(x_t, W x_t), the
-    estimate as a second input; "both": W x_t + F(x_t, W x_t).
+    estimate as a second input.
     """
 
     def __init__(
@@ -68,7 +68,7 @@ class WienerUNet(nn.Module):
         channels: int = 1,
         width: int = 16,
         multipliers: list[int] = [1, 2, 4],  # noqa: B006
-        variant: Literal["skip", "scaled", "spectral", "channel", "both"] = "skip",
+        variant: Literal["skip", "scaled", "spectral", "channel"] = "skip",
     ) -> None:
         super().__init__()
         self.channels = channels
@@ -76,16 +76,13 @@ class WienerUNet(nn.Module):
         self.multipliers = multipliers
         self.variant = variant
         # The last convolution of a network with two inputs also has two outputs; one is used.
-        self.net = sd.SmallUNet(
-            channels * (2 if variant in ("channel", "both") else 1), width, multipliers
-        )
+        self.net = sd.SmallUNet(channels * (2 if variant == "channel" else 1), width, multipliers)
 
     def forward(self, x: Tensor, t: Tensor) -> Tensor:
         with torch.no_grad():
             estimate = wiener()(x, t)
-        if self.variant in ("channel", "both"):
-            out = self.net(torch.cat([x, estimate], dim=1), t)[:, : self.channels]
-            return out if self.variant == "channel" else out + estimate - x
+        if self.variant == "channel":
+            return self.net(torch.cat([x, estimate], dim=1), t)[:, : self.channels]
         out = self.net(x, t)
         if self.variant == "scaled":
             out = variance_left(t, x).mean(dim=(1, 2, 3), keepdim=True).sqrt() * out
