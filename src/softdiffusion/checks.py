@@ -5,7 +5,15 @@ import math
 import torch
 from torch import Tensor
 
-__all__ = ["check_batch", "check_data", "check_finite", "check_labels", "check_range", "per_sample"]
+__all__ = [
+    "check_batch",
+    "check_data",
+    "check_finite",
+    "check_labels",
+    "check_range",
+    "check_real",
+    "per_sample",
+]
 
 
 def check_range(name: str, value: float | Tensor, low: float, high: float) -> Tensor:

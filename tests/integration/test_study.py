@@ -5,6 +5,7 @@ import signal
 import subprocess
 import sys
 import time
+from contextlib import suppress
 
 import psutil
 import pytest
@@ -123,14 +124,22 @@ def test_a_study_that_is_killed_ends_its_training(tmp_path):
         [sys.executable, "-m", *command, "--arms", "[l2]"], stderr=subprocess.PIPE, text=True
     )
     stats = runs / "l2" / "seed-0" / "stats.jsonl"
-    while not stats.exists():
-        assert killed.poll() is None
-        time.sleep(0.1)
-    trainings = psutil.Process(killed.pid).children(recursive=True)
-    assert trainings
-    killed.send_signal(signal.SIGTERM)
-    _, message = killed.communicate(timeout=60)
-    assert killed.returncode == 1
-    assert "stopped; give the same command again" in message
-    assert not psutil.wait_procs(trainings, timeout=60)[1]
-    assert not (stats.parent / "final").exists()
+    trainings: list[psutil.Process] = []
+    try:
+        deadline = time.monotonic() + 120
+        while not stats.exists():
+            assert killed.poll() is None and time.monotonic() < deadline
+            time.sleep(0.1)
+        trainings = psutil.Process(killed.pid).children(recursive=True)
+        assert trainings
+        killed.send_signal(signal.SIGTERM)
+        _, message = killed.communicate(timeout=60)
+        assert killed.returncode == 1
+        assert "stopped; give the same command again" in message
+        assert not psutil.wait_procs(trainings, timeout=60)[1]
+        assert not (stats.parent / "final").exists()
+    finally:
+        killed.kill()
+        for training in trainings:
+            with suppress(psutil.NoSuchProcess):
+                training.kill()

@@ -53,12 +53,15 @@ def run(arguments: Namespace) -> None:
             return ["study", "measure", str(path), *options, *model]
 
         # To be killed is to be stopped by Ctrl-C: no training may go on unseen.
-        signal.signal(signal.SIGTERM, signal.default_int_handler)
-        run_study(
-            study,
-            runs,
-            command,
-            jobs=arguments.jobs,
-            threads=arguments.threads,
-            only=arguments.arms,
-        )
+        before = signal.signal(signal.SIGTERM, signal.default_int_handler)
+        try:
+            run_study(
+                study,
+                runs,
+                command,
+                jobs=arguments.jobs,
+                threads=arguments.threads,
+                only=arguments.arms,
+            )
+        finally:
+            signal.signal(signal.SIGTERM, before)

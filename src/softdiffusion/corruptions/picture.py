@@ -1,13 +1,15 @@
 """Pictures that hold a kernel or a mask."""
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from PIL.Image import Image
+if TYPE_CHECKING:
+    from PIL.Image import Image
 
 __all__ = ["open_picture"]
 
 
-def open_picture(path: str | Path, holds: str) -> Image:
+def open_picture(path: str | Path, holds: str) -> "Image":
     """Opens an image file and reads it whole.
 
     Arguments:

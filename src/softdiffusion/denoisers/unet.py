@@ -130,8 +130,8 @@ class TimeFeatures(nn.Module):
 
     def forward(self, t: Tensor) -> Tensor:
         # Not a buffer: that would be rounded with a network in half precision.
-        frequencies = math.pi * 1000 ** torch.linspace(0, 1, self.size // 2).to(t)
-        phase = t[:, None] * frequencies
+        exponents = torch.linspace(0, 1, self.size // 2, dtype=t.dtype, device=t.device)
+        phase = t[:, None] * (math.pi * 1000**exponents)
         return torch.cat([phase.cos(), phase.sin()], dim=1)
 
 

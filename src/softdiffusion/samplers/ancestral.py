@@ -44,7 +44,7 @@ class AncestralSampler(Sampler):
             drawn = covariance.sqrt(rounding)(noise())
         except ValueError as error:
             raise ValueError(
-                f"The step from t = {float(hop.t):g} to {float(hop.s):g} is none of a Markov "
-                f"chain, name another sampler, such as BridgeSampler: {error}"
+                f"The step from t = {float(hop.t):g} to {float(hop.s):g} can't be drawn as one of "
+                f"a Markov chain; name another sampler, such as BridgeSampler: {error}"
             ) from None
         return mean + hop.sigma_s * drawn

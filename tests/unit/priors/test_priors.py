@@ -423,9 +423,15 @@ def test_images_of_8_bits_are_no_start():
 
 
 @pytest.mark.parametrize(
-    "change", [lambda y: y - 1, lambda y: y[1:], lambda y: y.float()], ids=["open", "few", "real"]
+    ("change", "message"),
+    [
+        (lambda y: y - 1, "but one label is -1; leave out images without a class"),
+        (lambda y: y[1:], "400 images need 400 labels of type int64"),
+        (lambda y: y[:0], "400 images need 400 labels of type int64"),
+        (lambda y: y.float(), "400 images need 400 labels of type int64"),
+    ],
 )
-def test_classes_need_a_label_for_every_image(change):
+def test_classes_need_a_label_for_every_image(change, message):
     images, labels = two_classes(400)
-    with pytest.raises(ValueError, match="400 images need 400 labels >= 0 of type int64"):
+    with pytest.raises(ValueError, match=message):
         sd.MixturePrior.fit_classes(process(), images, change(labels))
