@@ -5,6 +5,7 @@ import json
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 from ..plots import plot_distances, plot_losses
 from .cost import Cost
@@ -61,7 +62,7 @@ def write_report(study: Study) -> Path:
     costs = _costs(study, rows)
     figures = _draw(study, results)
     markdown = [f"# {study.title}", facts, _markdown(table), "## Cost", made, _markdown(costs)]
-    markdown += [f"![{path.stem}]({path.relative_to(folder)})" for path in figures]
+    markdown += [f"![{path.stem}]({_link(path, folder)})" for path in figures]
     (folder / "report.md").write_text("\n\n".join(markdown) + "\n")
     samples = sorted((folder / "samples").glob("*.png"))
     page = [
@@ -71,12 +72,17 @@ def write_report(study: Study) -> Path:
         f"<h2>Cost</h2><p>{html.escape(made)}</p>",
         _html(costs),
         "<h2>Figures</h2>",
-        *(f'<p><img src="{path.relative_to(folder)}" alt="{path.stem}"></p>' for path in figures),
+        *(f'<p><img src="{_link(path, folder)}" alt="{path.stem}"></p>' for path in figures),
         "<h2>Samples</h2>",
         _gallery(samples, folder),
     ]
     (folder / "report.html").write_text("\n".join(page) + "\n")
     return folder / "report.html"
+
+
+def _link(path: Path, folder: Path) -> str:
+    """The address of a file as seen from the report; names of evaluations may hold spaces."""
+    return quote(path.relative_to(folder).as_posix())
 
 
 def _table(arms: Sequence[str], results: Results) -> Table:
@@ -159,7 +165,7 @@ def _html(table: Table) -> str:
 
 def _gallery(pictures: Sequence[Path], folder: Path) -> str:
     shown = (
-        f'<figure><img src="{p.relative_to(folder)}" alt="{p.stem}">'
+        f'<figure><img src="{_link(p, folder)}" alt="{p.stem}">'
         f"<figcaption>{p.stem}</figcaption></figure>"
         for p in pictures
     )

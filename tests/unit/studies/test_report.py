@@ -1,0 +1,34 @@
+import re
+from urllib.parse import unquote
+
+from softdiffusion.studies import Rows, Study, write_report
+
+RECIPE = "data: digits\n"
+STUDY = """
+title: A trial
+recipe: base.yaml
+images: 100
+seeds: [0]
+samples: 50
+evaluations:
+  - {sampler: NaiveSampler, calls: [10, 20], start: data, label: naive from data}
+arms: {a: , b: }
+"""
+
+
+def test_the_figures_of_a_name_with_spaces_are_found(tmp_path):
+    (tmp_path / "base.yaml").write_text(RECIPE)
+    (tmp_path / "study.yaml").write_text(STUDY)
+    rows = Rows(tmp_path / "rows.jsonl")
+    made = {"n": 50, "images": 100, "extractor": "0123456789abcdef", "nfe": 0}
+    made |= {"floor": 1.0, "floor_error": 0.1, "floor_n": 50, "frechet_error": 0.5}
+    made |= {"processor": "a processor", "threads": 1, "torch": "2.13.0"}
+    for arm in "ab":
+        for calls in (10, 20):
+            key = {"arm": arm, "seed": 0, "evaluation": "naive from data", "calls": calls}
+            rows.append(made | key | {"frechet": 30.0 / calls, "nfe": calls})
+    page = write_report(Study.read(tmp_path / "study.yaml"))
+    links = re.findall(r"!\[.*?\]\((\S+)\)", (tmp_path / "report.md").read_text())
+    assert unquote(links[0]) == "figures/distance-evaluation-naive from data.png"
+    assert links == re.findall(r'<img src="(\S+)"', page.read_text())
+    assert all((tmp_path / unquote(link)).is_file() for link in links)
