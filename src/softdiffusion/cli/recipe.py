@@ -21,6 +21,8 @@ from .parser import Parser
 
 __all__ = ["Recipe", "add_recipe"]
 
+_CORRUPTION, _PRECONDITIONING = "softdiffusion.GaussianBlur", "softdiffusion.Residual"
+
 
 def add_recipe(parser: Parser) -> None:
     """Adds everything that a recipe in YAML may say."""
@@ -44,7 +46,10 @@ def add_recipe(parser: Parser) -> None:
         f"objective: {', '.join(PRESETS)}.",
     )
     parser.add_argument(
-        "--corruption", type=Corruption, default={"class_path": "softdiffusion.GaussianBlur"}
+        "--corruption",
+        type=Corruption | None,
+        default=None,  # told from a GaussianBlur that was named beside a preset
+        help="The corruption; softdiffusion.GaussianBlur if it is left out.",
     )
     parser.add_argument(
         "--schedule",
@@ -70,7 +75,10 @@ def add_recipe(parser: Parser) -> None:
     )
     parser.link_arguments("channels", "backbone.init_args.channels")
     parser.add_argument(
-        "--preconditioning", type=Preconditioning, default={"class_path": "softdiffusion.Residual"}
+        "--preconditioning",
+        type=Preconditioning | None,
+        default=None,
+        help="What the network predicts; softdiffusion.Residual if it is left out.",
     )
     parser.add_argument(
         "--objective",
@@ -116,6 +124,11 @@ class Recipe:
         if arguments.backbone is None:
             channels = Namespace(channels=arguments.channels)
             arguments.backbone = Namespace(class_path="softdiffusion.SmallUNet", init_args=channels)
+        if arguments.preset is None:
+            arguments.corruption = arguments.corruption or Namespace(class_path=_CORRUPTION)
+            arguments.preconditioning = arguments.preconditioning or Namespace(
+                class_path=_PRECONDITIONING
+            )
         torch.manual_seed(arguments.seed)  # for the first weights of the backbone
         self.arguments = arguments
         self.built = parser.instantiate(arguments)

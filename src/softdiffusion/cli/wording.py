@@ -76,6 +76,8 @@ def _union(match: re.Match[str]) -> str:
     errors = list(dict.fromkeys(re.split(r"\s+- ", match["errors"])))
     told = [error for error in errors if not re.match(_OTHER_TYPE, error)]
     if told:
-        return " and ".join(told)
+        # In a union the path of a class of another kind is left out.
+        named = f"Import path {match['value']} does not"
+        return " and ".join(error.replace("Import path does not", named) for error in told)
     types = (error.split(". Got")[0].removeprefix("Expected ") for error in errors)
     return f"Expected {' or '.join(types)}. Got value: {match['value']}"
