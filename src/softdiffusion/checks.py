@@ -10,6 +10,8 @@ __all__ = [
     "check_data",
     "check_finite",
     "check_labels",
+    "check_noise",
+    "check_one_label_each",
     "check_range",
     "check_real",
     "per_sample",
@@ -110,11 +112,7 @@ def check_labels(labels: Tensor | None, classes: int, images: int) -> Tensor | N
             "Labels were given, but the model knows no classes; leave them out, or train a "
             "backbone with classes."
         )
-    if labels.shape != (images,) or labels.dtype != torch.int64:
-        raise ValueError(
-            f"{images} images need {images} labels of type int64, but the labels are "
-            f"{labels.dtype} of shape {tuple(labels.shape)}."
-        )
+    check_one_label_each(labels, images)
     wrong = labels[(labels < -1) | (labels >= classes)]
     if len(wrong):
         raise ValueError(
@@ -122,6 +120,28 @@ def check_labels(labels: Tensor | None, classes: int, images: int) -> Tensor | N
             f"{int(wrong[0])}."
         )
     return labels
+
+
+def check_one_label_each(labels: Tensor, images: int) -> None:
+    """Raises unless there is one label of type int64 for every image.
+
+    Raises:
+        ValueError: If number or type of the labels is another.
+    """
+    if labels.shape != (images,) or labels.dtype != torch.int64:
+        raise ValueError(
+            f"{images} images need {images} labels of type int64, but the labels are "
+            f"{labels.dtype} of shape {tuple(labels.shape)}."
+        )
+
+
+def check_noise(sigma_y: float) -> None:
+    """Raises unless the noise of a measurement is finite and >= 0.
+
+    Raises:
+        ValueError: If it is not.
+    """
+    check_range("The measurement's noise sigma_y", sigma_y, 0.0, math.inf)
 
 
 def per_sample(value: float | Tensor, like: Tensor) -> Tensor:

@@ -5,13 +5,13 @@
 Rows go to start.jsonl.
 """
 
-import json
 from pathlib import Path
 
 import torch
 from torch import Tensor
 
 import softdiffusion as sd
+from softdiffusion.studies import Rows
 
 COUNT = 500
 FITTED = 10_000
@@ -48,8 +48,7 @@ def record(model: str, start: str, distance: sd.metrics.FrechetDistance, found: 
         "frechet": round(float(distance(found)), 2),
         "error": round(float(sd.metrics.jackknife(distance, found)), 2),
     }
-    with (HERE / "start.jsonl").open("a") as file:
-        file.write(json.dumps(row) + "\n")
+    Rows(HERE / "start.jsonl").append(row)
     print(row, flush=True)
 
 

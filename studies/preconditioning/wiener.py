@@ -9,6 +9,7 @@ The variants are backbones, so that a recipe can name them; the denoiser around 
 """
 
 import functools
+from abc import ABC, abstractmethod
 from typing import Literal
 
 import torch
@@ -55,12 +56,13 @@ def variance_left(t: Tensor, z: Tensor) -> Tensor:
     return v * noise / (process().spectrum(t, z) ** 2 * v + noise)
 
 
-class WienerUNet(nn.Module):
-    """A U-Net whose denoiser corrects the Wiener estimate.
+Variant = Literal["skip", "scaled", "spectral", "channel"]
 
-    Variants: "skip": W x_t + F(x_t); "scaled": W x_t + s(t) F(x_t), s^2 the mean variance left;
-    "spectral": W x_t + T^-1 sqrt(variance left) T F(x_t); "channel": x_t + F(x_t, W x_t), the
-    estimate as a second input.
+
+class WienerNetwork(nn.Module, ABC):
+    """A U-Net that is told the Wiener estimate, as a second input or by what is made of its output.
+
+    The estimate is a second input in the variant "channel".
     """
 
     def __init__(
@@ -68,7 +70,7 @@ class WienerUNet(nn.Module):
         channels: int = 1,
         width: int = 16,
         multipliers: list[int] = [1, 2, 4],  # noqa: B006
-        variant: Literal["skip", "scaled", "spectral", "channel"] = "skip",
+        variant: Variant = "skip",
     ) -> None:
         super().__init__()
         self.channels = channels
@@ -80,10 +82,31 @@ class WienerUNet(nn.Module):
 
     def forward(self, x: Tensor, t: Tensor) -> Tensor:
         with torch.no_grad():
-            estimate = wiener()(x, t)
+            estimate = self.estimate(x, t)
         if self.variant == "channel":
             return self.net(torch.cat([x, estimate], dim=1), t)[:, : self.channels]
-        out = self.net(x, t)
+        return self.around(estimate, x, t, self.net(x, t))
+
+    @abstractmethod
+    def estimate(self, x: Tensor, t: Tensor) -> Tensor:
+        """The Wiener estimate of the clean image."""
+
+    @abstractmethod
+    def around(self, estimate: Tensor, x: Tensor, t: Tensor, out: Tensor) -> Tensor:
+        """What the denoiser takes for the network's output, so that it corrects the estimate."""
+
+
+class WienerUNet(WienerNetwork):
+    """For blur and noise, whose denoiser is x_t + (this network).
+
+    Variants: "skip": W x_t + F(x_t); "scaled": W x_t + s(t) F(x_t), s^2 the mean variance left;
+    "spectral": W x_t + T^-1 sqrt(variance left) T F(x_t); "channel": x_t + F(x_t, W x_t).
+    """
+
+    def estimate(self, x: Tensor, t: Tensor) -> Tensor:
+        return wiener()(x, t)
+
+    def around(self, estimate: Tensor, x: Tensor, t: Tensor, out: Tensor) -> Tensor:
         if self.variant == "scaled":
             out = variance_left(t, x).mean(dim=(1, 2, 3), keepdim=True).sqrt() * out
         if self.variant == "spectral":
@@ -92,33 +115,19 @@ class WienerUNet(nn.Module):
         return out + estimate - x
 
 
-class WienerFlow(nn.Module):
-    """The same for blurred flow, whose denoiser is x_t - t (this network).
+class WienerFlow(WienerNetwork):
+    """For blurred flow, whose denoiser is x_t - t (this network), without output scales.
 
     Variants: "skip": W x_t + t F(x_t); "channel": x_t - t F(x_t, W x_t).
     """
 
-    def __init__(
-        self,
-        channels: int = 1,
-        width: int = 16,
-        multipliers: list[int] = [1, 2, 4],  # noqa: B006
-        variant: Literal["skip", "channel"] = "skip",
-    ) -> None:
-        super().__init__()
-        self.channels = channels
-        self.width = width
-        self.multipliers = multipliers
-        self.variant = variant
-        self.net = sd.SmallUNet(channels * (2 if variant == "channel" else 1), width, multipliers)
+    def estimate(self, x: Tensor, t: Tensor) -> Tensor:
+        return wiener_of_flow()(x, t)
 
-    def forward(self, x: Tensor, t: Tensor) -> Tensor:
-        with torch.no_grad():
-            estimate = wiener_of_flow()(x, t)
-        if self.variant == "channel":
-            return self.net(torch.cat([x, estimate], dim=1), t)[:, : self.channels]
-        missing = (x - estimate) / per_sample(t.clamp(min=1e-4), x)
-        return missing - self.net(x, t)
+    def around(self, estimate: Tensor, x: Tensor, t: Tensor, out: Tensor) -> Tensor:
+        if self.variant != "skip":
+            raise ValueError(f"Blurred flow has no variant {self.variant!r}; use skip or channel.")
+        return (x - estimate) / per_sample(t.clamp(min=1e-4), x) - out
 
 
 class Whitened(Objective):

@@ -21,7 +21,11 @@ from .parser import Parser
 
 __all__ = ["Recipe", "add_recipe"]
 
-_CORRUPTION, _PRECONDITIONING = "softdiffusion.GaussianBlur", "softdiffusion.Residual"
+#: What is left out, filled in late: told from the same class named beside a preset.
+_DEFAULTS = {
+    "corruption": "softdiffusion.GaussianBlur",
+    "preconditioning": "softdiffusion.Residual",
+}
 
 
 def add_recipe(parser: Parser) -> None:
@@ -48,8 +52,8 @@ def add_recipe(parser: Parser) -> None:
     parser.add_argument(
         "--corruption",
         type=Corruption | None,
-        default=None,  # told from a GaussianBlur that was named beside a preset
-        help="The corruption; softdiffusion.GaussianBlur if it is left out.",
+        default=None,
+        help=f"The corruption; {_DEFAULTS['corruption']} if it is left out.",
     )
     parser.add_argument(
         "--schedule",
@@ -78,7 +82,7 @@ def add_recipe(parser: Parser) -> None:
         "--preconditioning",
         type=Preconditioning | None,
         default=None,
-        help="What the network predicts; softdiffusion.Residual if it is left out.",
+        help=f"What the network predicts; {_DEFAULTS['preconditioning']} if it is left out.",
     )
     parser.add_argument(
         "--objective",
@@ -125,10 +129,8 @@ class Recipe:
             channels = Namespace(channels=arguments.channels)
             arguments.backbone = Namespace(class_path="softdiffusion.SmallUNet", init_args=channels)
         if arguments.preset is None:
-            arguments.corruption = arguments.corruption or Namespace(class_path=_CORRUPTION)
-            arguments.preconditioning = arguments.preconditioning or Namespace(
-                class_path=_PRECONDITIONING
-            )
+            for name, class_path in _DEFAULTS.items():
+                arguments[name] = arguments[name] or Namespace(class_path=class_path)
         torch.manual_seed(arguments.seed)  # for the first weights of the backbone
         self.arguments = arguments
         self.built = parser.instantiate(arguments)

@@ -19,7 +19,7 @@ covariance from the data's spectrum, and `DPSDenoiser` takes from J what J can s
 import torch
 from torch import Tensor
 
-from ..checks import check_batch, check_range, per_sample
+from ..checks import check_batch, check_noise, per_sample
 from ..operators import Diagonal, LinearOperator, Scale, solve
 from ..process import SoftDiffusion
 from .denoiser import BaseDenoiser
@@ -40,11 +40,7 @@ def conditional_mean(
         operator: A.
         y: The measurements, (B, ...).
         sigma_y: Their noise, >= 0.
-
-    Raises:
-        ValueError: If the noise is negative or not finite.
     """
-    check_range("The measurement's noise sigma_y", sigma_y, 0.0, torch.inf)
     # Rounding is noise, too, or what A has all but suppressed would be divided by next to nothing.
     noise = sigma_y**2 + torch.finfo(y.dtype).eps ** 2
     cross = covariance @ operator.T
@@ -102,7 +98,7 @@ class PosteriorDenoiser(BaseDenoiser):
             )
         if (spectrum < 0).any():
             raise ValueError(f"Variances must be >= 0, but one is {spectrum.min():g}.")
-        check_range("The measurement's noise sigma_y", sigma_y, 0.0, torch.inf)
+        check_noise(sigma_y)
         self.denoiser = denoiser
         self.process = denoiser.process
         self.classes = denoiser.classes
@@ -178,7 +174,7 @@ class DPSDenoiser(BaseDenoiser):
         super().__init__()
         if not step > 0:
             raise ValueError(f"The step of DPS must be > 0, but is {step:g}.")
-        check_range("The measurement's noise sigma_y", sigma_y, 0.0, torch.inf)
+        check_noise(sigma_y)
         self.denoiser = denoiser
         self.process = denoiser.process
         self.classes = denoiser.classes

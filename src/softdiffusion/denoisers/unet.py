@@ -103,7 +103,10 @@ class SmallUNet(nn.Module):
         factor = 2 ** (len(self.multipliers) - 1)
         h = F.pad(x, (0, -width % factor, 0, -height % factor), mode="replicate")
         h = self.first(h.contiguous(memory_format=torch.channels_last))
-        embedding = self.time[1:](self.time[0](t).to(x.dtype))
+        features, *layers = self.time
+        embedding = features(t).to(x.dtype)
+        for layer in layers:
+            embedding = layer(embedding)
         if self.classes:
             if labels is None:
                 labels = torch.full_like(t, -1, dtype=torch.int64)

@@ -3,7 +3,7 @@
 import torch
 from torch import Tensor
 
-from ..checks import check_data, check_labels
+from ..checks import check_labels, check_one_label_each
 from ..process import SoftDiffusion
 from ..random import Generator, randn
 from .modes import at_least_one, check_modes, summary, surviving_modes
@@ -148,13 +148,8 @@ class MixturePrior(Prior):
             ValueError: As `GaussianPrior.fit`; also if there is not one label an image, no mode
                 survives, or a class has fewer images than its covariance needs.
         """
-        check_data(data)
-        if labels.shape != (len(data),) or labels.dtype != torch.int64:
-            raise ValueError(
-                f"{len(data)} images need {len(data)} labels of type int64, but the labels are "
-                f"{labels.dtype} of shape {tuple(labels.shape)}."
-            )
-        if labels.min() < 0:
+        check_one_label_each(labels, len(data))
+        if (labels < 0).any():
             raise ValueError(
                 f"Classes are 0, 1, ..., but one label is {int(labels.min())}; leave out images "
                 "without a class."

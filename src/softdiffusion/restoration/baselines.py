@@ -1,12 +1,11 @@
 """What classical methods make of a degraded image."""
 
-import math
 from functools import partial
 from typing import Any
 
 from torch import Tensor
 
-from ..checks import check_range
+from ..checks import check_noise
 from ..denoisers import BaseDenoiser, GaussianDenoiser
 from ..denoisers.posterior import conditional_mean
 from ..operators import (
@@ -41,7 +40,7 @@ def pseudo_inverse(operator: LinearOperator, y: Tensor, sigma_y: float = 0.0) ->
     Raises:
         ValueError: If the noise is negative or not finite.
     """
-    check_range("The measurement's noise sigma_y", sigma_y, 0.0, math.inf)
+    check_noise(sigma_y)
     if isinstance(operator, Diagonal | Scale | Convolution | Matrix | ChannelMatrix):
         return operator.pinv(y, sigma_y or None)
     return operator.T(solve(operator @ operator.T + Scale(sigma_y**2), y))
@@ -66,6 +65,7 @@ def wiener(
     Raises:
         ValueError: If the noise is negative or not finite.
     """
+    check_noise(sigma_y)
     mean = linear.mean.to(y).expand(len(y), *linear.mean.shape)
     return conditional_mean(mean, prior_covariance(linear), operator, y, sigma_y)
 

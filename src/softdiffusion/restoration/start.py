@@ -2,6 +2,7 @@
 
 from torch import Tensor
 
+from ..checks import check_noise
 from ..corruptions import Identity
 from ..denoisers import GaussianDenoiser
 from ..denoisers.posterior import conditional_mean
@@ -56,8 +57,12 @@ def posterior_start(
     Returns:
         Starts in the dtype of `y`, (B, C, ...).
 
+    Raises:
+        ValueError: If the noise is negative or not finite.
+
     Source: Journel and Huijbregts 1978; Doucet 2010.
     """
+    check_noise(sigma_y)
     shape = (len(y), *linear.mean.shape)
     z = linear.spectrum.to(y).sqrt() * randn(shape, generator, y.dtype, y.device)
     drawn = linear.mean.to(y) + linear.transform.inverse(z)

@@ -40,8 +40,9 @@ class AncestralSampler(Sampler):
             return mean
         covariance = identity() - hop.rho**2 * (M.T @ M)
         rounding = x_t[0].numel() * torch.finfo(x_t.dtype).eps
+        eta = noise()
         try:
-            drawn = covariance.sqrt(rounding)(noise())
+            drawn = covariance.sqrt(rounding)(eta)
         except ValueError as error:
             raise ValueError(
                 f"The step from t = {float(hop.t):g} to {float(hop.s):g} can't be drawn as one of "

@@ -97,7 +97,7 @@ class Wasserstein:
         seed: int = 0,
     ) -> None:
         _check_goal(levels, epsilon)
-        Estimator(method, samples, seed)  # raises
+        self._estimator = Estimator(method, samples, seed)
         self.max_severity = max_severity
         self.sigma = (sigma[0], sigma[1])
         self.levels = levels
@@ -121,8 +121,7 @@ class Wasserstein:
                 no path keeps the cap.
         """
         candidates = self._candidates()
-        estimator = Estimator(self.method, self.samples, self.seed)
-        method, distances = distance_matrix(corruption, data, candidates, estimator)
+        method, distances = distance_matrix(corruption, data, candidates, self._estimator)
         path = narrowest_path(distances, self.levels, self.epsilon)
         return Selection(
             candidates=candidates.tolist(),

@@ -6,7 +6,6 @@ from pathlib import Path
 from typing import Any
 
 import torch
-import yaml
 from torch import Tensor
 
 from .. import samplers
@@ -20,7 +19,7 @@ from ..saving import load
 from ..training import RECIPE
 from .machine import machine
 from .rows import Rows
-from .study import Arm, Evaluation, Start, Study
+from .study import Arm, Evaluation, Start, Study, read_mapping
 
 __all__ = ["measure"]
 
@@ -58,7 +57,7 @@ def measure(study: Study, arm: Arm, seed: int, runs: Path) -> None:
         return
     run = study.run_folder(runs, arm, seed)
     denoiser, prior = load(run / "final", trust=list(study.trust))
-    recipe = yaml.safe_load((run / RECIPE).read_text())  # as trained, with all defaults
+    recipe = read_mapping(run / RECIPE)  # as trained, with all defaults
     name, size, channels = recipe["data"], recipe["size"], recipe["channels"]
     train, test = (
         open(name, split=split, size=size, channels=channels) for split in ("train", "test")

@@ -11,7 +11,7 @@ import yaml
 from ..training import RECIPE
 from .commands import Commands
 from .rows import Rows
-from .study import Arm, Study
+from .study import Arm, Study, read_mapping
 
 __all__ = ["run_study"]
 
@@ -90,7 +90,7 @@ def _train_and_measure(
 
 def _claim(path: Path, arm: Arm) -> None:
     """Writes the arm's recipe, or checks that the folder was made by the same."""
-    if path.exists() and yaml.safe_load(path.read_text()) != arm.recipe:
+    if path.exists() and read_mapping(path) != arm.recipe:
         raise ValueError(
             f"{path.parent} holds a training of the arm {arm.name} by another recipe, see {path}; "
             "choose another folder by --runs, or delete this one."

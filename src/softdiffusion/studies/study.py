@@ -9,7 +9,7 @@ from typing import Any, Literal, get_args
 
 import yaml
 
-__all__ = ["Arm", "Evaluation", "Start", "Study", "merge"]
+__all__ = ["Arm", "Evaluation", "Start", "Study", "merge", "read_mapping"]
 
 #: Where sampling starts: the prior saved with the model, or one that is fitted for the evaluation.
 Start = Literal["model", "gaussian", "mixture", "data"]
@@ -125,7 +125,7 @@ class Study:
             ValueError: If a key is unknown or missing, a value is of the wrong kind, two
                 evaluations can't be told apart, or the scale is not one of the file's.
         """
-        content = _mapping(path)
+        content = read_mapping(path)
         scales = content.pop("scales", None) or {}
         trust = tuple(content.pop("trust", ()))
         if scale is not None:
@@ -143,7 +143,7 @@ class Study:
             )
         if not isinstance(content["arms"], Mapping) or not content["arms"]:
             raise ValueError(f"The arms of {path} must be names with what they change.")
-        base = _mapping(path.parent / content["recipe"])
+        base = read_mapping(path.parent / content["recipe"])
         scaled = scales[scale] if scale else {}
         arms = {
             name: _arm(name, changes or {}, base, content, scaled)
@@ -237,7 +237,13 @@ def _evaluation(entry: Any) -> Evaluation:
     return Evaluation(**{**entry, "calls": tuple(calls)})
 
 
-def _mapping(path: Path) -> dict[str, Any]:
+def read_mapping(path: Path) -> dict[str, Any]:
+    """Keys and values from a YAML file.
+
+    Raises:
+        FileNotFoundError: If there is no such file.
+        ValueError: If it is no YAML, or holds something else.
+    """
     if not path.is_file():
         raise FileNotFoundError(f"There is no file {path}; check the path.")
     try:
