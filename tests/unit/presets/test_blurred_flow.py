@@ -24,6 +24,17 @@ def test_the_image_fades_and_blurs_into_the_noise():
     torch.testing.assert_close(state, (1 - t) * blurred + t * ETA)
 
 
+def test_a_path_that_stops_early_is_the_first_part_of_the_whole():
+    whole, part = blurred_flow(2.5).process, blurred_flow(2.5, end=0.7).process
+    torch.testing.assert_close(part.perturb(X0, T, ETA), whole.perturb(X0, 0.7 * T, ETA))
+
+
+@pytest.mark.parametrize("end", [0.0, 1.5, float("nan")])
+def test_the_end_lies_on_the_path(end):
+    with pytest.raises(ValueError, match=f"end is {end:g}"):
+        blurred_flow(end=end)
+
+
 def test_without_blur_it_is_rectified_flow():
     """The same path and prediction; the loss, from t = 0.1 on, is that of the velocity / N^2."""
     ours, flow = blurred_flow(0.0), rectified_flow()
