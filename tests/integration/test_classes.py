@@ -95,6 +95,18 @@ def test_a_model_without_classes_says_so(tmp_path):
         assert "classes" in str(stop.value)
 
 
+def test_guidance_asks_for_a_model_that_can_do_without_classes(tmp_path):
+    run = tmp_path / "run"
+    told = ["--backbone.classes", "10", "--prior", "classes", "--label_dropout", "0"]
+    main([*TRAIN.split(), *told, "--out", str(run)])
+    sample = ["sample", "--model", str(run), "--out", str(tmp_path / "drawn"), "--labels", "[1]"]
+    sample += ["--sampler", "MultistepSampler", "--sampler.steps", "2", "--count", "2"]
+    with pytest.raises(SystemExit) as stop:
+        main([*sample, "--guidance", "2"])
+    assert "label_dropout 0" in str(stop.value)
+    main([*sample, "--guidance", "1"])
+
+
 def test_an_evaluation_tells_the_classes_apart(tmp_path):
     run = tmp_path / "run"
     main([*TRAIN.split(), "--backbone.classes", "10", "--prior", "classes", "--out", str(run)])

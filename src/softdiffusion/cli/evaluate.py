@@ -70,7 +70,7 @@ def run(arguments: Namespace) -> None:
         raise ValueError("Nothing is to be measured; name at least one of --samplers and --steps.")
     kinds = _samplers(arguments.samplers, arguments.nu, arguments.shift)
     denoiser, prior = load_model(arguments.model, arguments.trust, arguments.device)
-    denoiser = guided(denoiser, arguments.guidance)
+    denoiser = guided(denoiser, arguments.guidance, arguments.model)
     train, test = (_data(arguments, split) for split in ("train", "test"))
     _check_shape(prior, train)
     features = (

@@ -15,7 +15,7 @@ from ..plots import numbered, save_animation, save_grid, save_images
 from ..process import SoftDiffusion
 from ..random import generators
 from ..samplers import Sampler
-from .models import add_model, load_model
+from .models import add_model, load_model, recipe_of
 from .parser import Parser
 
 __all__ = ["add_sampling", "parser", "run"]
@@ -59,9 +59,17 @@ def parser() -> Parser:
     return parser
 
 
-def guided(denoiser: BaseDenoiser, scale: float | None) -> BaseDenoiser:
-    """The denoiser under guidance, if a scale is given."""
-    return denoiser if scale is None else GuidedDenoiser(denoiser, scale)
+def guided(denoiser: BaseDenoiser, scale: float | None, model: Path) -> BaseDenoiser:
+    """The denoiser of a model folder under guidance, if a scale is given."""
+    if scale is None:
+        return denoiser
+    if scale != 1 and recipe_of(model).get("label_dropout") == 0:
+        raise ValueError(
+            f"The model {model} was trained with label_dropout 0, so it never learned to do "
+            "without a class, which guidance needs; train it with --label_dropout 0.1, or use "
+            "--guidance 1."
+        )
+    return GuidedDenoiser(denoiser, scale)
 
 
 def repeated(labels: list[int] | None, count: int, classes: int) -> Tensor | None:
@@ -90,7 +98,7 @@ def _check_room(folder: Path, count: int) -> None:
 def run(arguments: Namespace) -> None:
     """Writes `grid.png`, one PNG an image in `images/` and, on demand, `trajectory.gif`."""
     denoiser, prior = load_model(arguments.model, arguments.trust, arguments.device)
-    denoiser = guided(denoiser, arguments.guidance)
+    denoiser = guided(denoiser, arguments.guidance, arguments.model)
     if arguments.guidance is not None and arguments.labels is None:
         raise ValueError(
             "--guidance goes towards classes; name them with --labels, or leave --guidance out."
