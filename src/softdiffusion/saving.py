@@ -16,12 +16,15 @@ from .denoisers import EMA, BaseDenoiser
 from .priors import DataPrior, Prior
 from .process import SoftDiffusion
 
-__all__ = ["check_savable", "load", "save"]
+__all__ = ["MODEL_FILES", "check_savable", "load", "save"]
 
 _FORMAT = 1
 _CONFIG = "config.json"
 _WEIGHTS = "ema.safetensors"
 _TENSORS = "config.safetensors"
+
+#: What a model consists of; the last is absent where no argument is a tensor.
+MODEL_FILES = (_CONFIG, _WEIGHTS, _TENSORS)
 
 
 def save(path: str | Path, denoiser: BaseDenoiser, prior: Prior | None = None) -> None:
@@ -152,7 +155,7 @@ def _check_replaceable(folder: Path) -> None:
     if not folder.is_dir():
         raise ValueError(f"A model is a folder, but {folder} is a file; choose another place.")
     names = {child.name for child in folder.iterdir()}
-    foreign = sorted(names - {_CONFIG, _WEIGHTS, _TENSORS})
+    foreign = sorted(names.difference(MODEL_FILES))
     if foreign or (names and _CONFIG not in names):
         what = f"it holds {foreign[0]}" if foreign else f"it has no {_CONFIG}"
         raise ValueError(

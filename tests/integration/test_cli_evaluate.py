@@ -118,6 +118,15 @@ def test_rows_of_other_conditions_are_measured_anew(change, report, trained, pic
     assert (out / "report.md").read_text().count("## ") == 1  # and not shown
 
 
+def test_a_file_beside_the_model_changes_no_condition(report, trained, tmp_path, capsys):
+    out, model = tmp_path / "report", tmp_path / "run"
+    shutil.copytree(report, out)
+    shutil.copytree(trained, model)
+    (model / "final" / "README.md").write_text("What it was trained on.")
+    evaluate(model, out, "--samplers [NaiveSampler] --steps [2]")
+    assert rows(out) == rows(report)
+
+
 def digits_split(pictures, tmp_path):
     """The pictures with as many for the test as an evaluation needs at least."""
     for index, file in enumerate(sorted(pictures.iterdir())):

@@ -12,7 +12,7 @@ from jsonargparse.typing import NonNegativeInt, PositiveInt
 from ..data import open
 from ..denoisers import BaseDenoiser
 from ..priors import DataPrior, Prior
-from ..saving import load
+from ..saving import MODEL_FILES, load
 from ..training import RECIPE
 from .parser import Parser
 from .recipe import Recipe
@@ -100,9 +100,9 @@ def load_model(path: Path, trust: list[str], device: str = "cpu") -> tuple[BaseD
 
 
 def model_digest(path: Path) -> str:
-    """The SHA-256 of all files of a model, in hexadecimal."""
+    """The SHA-256 of the files of a model, in hexadecimal; others in its folder do not count."""
     content = hashlib.sha256()
-    for file in sorted(model_folder(path).iterdir()):
+    for file in sorted(f for f in model_folder(path).iterdir() if f.name in MODEL_FILES):
         content.update(f"{file.name} {file.stat().st_size} ".encode())
         content.update(file.read_bytes())
     return content.hexdigest()
