@@ -20,8 +20,7 @@ from torch import Tensor
 
 import softdiffusion as sd
 from softdiffusion.data import open as open_data
-from softdiffusion.metrics import FrechetDistance, default_extractor, jackknife
-from softdiffusion.studies import Rows
+from softdiffusion.studies import Rows, Yardstick
 
 HERE = Path(__file__).parent
 CALLS = (5, 10, 20)
@@ -152,11 +151,8 @@ def starts(path: Path, count: int) -> tuple[sd.BaseDenoiser, Tensor]:
 def measured(model: Path, count: int, done: set[tuple[str, str, int]]) -> Iterator[dict]:
     name = model.resolve().parents[1].name
     train = open_data("fashion-mnist", split="train", size=16)
-    extractor = default_extractor(train.name, train.shape)
-    distance = FrechetDistance(extractor.extract(train.tensor()))
     test = open_data("fashion-mnist", split="test", size=16)
-    order = torch.randperm(len(test), generator=torch.Generator().manual_seed(0))
-    floor = float(distance(extractor.extract(test.batch(order[:count]))))
+    yardstick = Yardstick(train, test, count)
     denoiser, x1 = starts(model, count)
     for label, variant in VARIANTS.items():
         for calls in CALLS:
@@ -164,16 +160,16 @@ def measured(model: Path, count: int, done: set[tuple[str, str, int]]) -> Iterat
                 continue
             generator = torch.Generator().manual_seed(0)
             batches = [sample(denoiser, x, calls, variant, generator) for x in x1.split(250)]
-            features = extractor.extract(torch.cat(batches).clamp(-1, 1))
+            found = yardstick(torch.cat(batches).clamp(-1, 1))
             yield {
                 "model": name,
                 "variant": label,
                 "calls": calls,
-                "n": count,
-                "frechet": float(distance(features)),
-                "error": float(jackknife(distance, features)),
-                "floor": floor,
-                "extractor": extractor.hash,
+                "n": found["n"],
+                "frechet": found["frechet"],
+                "error": found["frechet_error"],
+                "floor": found["floor"],
+                "extractor": found["extractor"],
             }
 
 

@@ -19,10 +19,8 @@ from matplotlib.figure import Figure
 import softdiffusion as sd
 from softdiffusion.data import measured
 from softdiffusion.data import open as open_data
-from softdiffusion.metrics import FrechetDistance, default_extractor, jackknife
 from softdiffusion.schedules import linear
-from softdiffusion.studies import Rows
-from softdiffusion.studies.summary import Result
+from softdiffusion.studies import Result, Rows, Yardstick
 
 HERE = Path(__file__).parent
 CALLS = (5, 10)
@@ -30,6 +28,7 @@ ENDS = (0.9, 0.8, 0.7, 0.6)
 COMPONENTS = 10  # as in the recipe
 COLOURS = {"blurred-flow": "tab:orange", "rectified-flow": "tab:green"}
 STYLES = {"gaussian": "--", "mixture": "-"}
+STARTS = [("noise", 1.0), *((start, end) for end in ENDS for start in STYLES)]
 
 #: Arm, start, end, calls.
 Cell = tuple[str, str, float, int]
@@ -37,12 +36,11 @@ Cell = tuple[str, str, float, int]
 Fitted = sd.GaussianPrior | sd.MixturePrior
 
 
-def starts(process: sd.SoftDiffusion, images: torch.Tensor) -> Iterator[tuple[str, float, Fitted]]:
-    yield "noise", 1.0, sd.GaussianPrior.fit(process, images)
-    for end in ENDS:
-        part = sd.SoftDiffusion(process.corruption, linear((0.0, end), (0.0, end)))
-        yield "gaussian", end, sd.GaussianPrior.fit(part, images)
-        yield "mixture", end, sd.MixturePrior.fit(part, images, COMPONENTS)
+def fitted(start: str, end: float, process: sd.SoftDiffusion, images: torch.Tensor) -> Fitted:
+    part = sd.SoftDiffusion(process.corruption, linear((0.0, end), (0.0, end)))
+    if start == "mixture":
+        return sd.MixturePrior.fit(part, images, COMPONENTS)
+    return sd.GaussianPrior.fit(part, images)
 
 
 def times(end: float, calls: int) -> list[float]:
@@ -51,24 +49,21 @@ def times(end: float, calls: int) -> list[float]:
     return torch.linspace(end, last, calls, dtype=torch.float64).tolist()
 
 
-def measure(model: Path, count: int, done: set[tuple[Cell, int]]) -> Iterator[dict]:
+def measure(
+    model: Path, images: torch.Tensor, yardstick: Yardstick, count: int, done: set[tuple[Cell, int]]
+) -> Iterator[dict]:
     run = model.resolve().parent
     arm, seed = run.parent.name, int(run.name.removeprefix("seed-"))
-    train, test = (open_data("fashion-mnist", split=s, size=16) for s in ("train", "test"))
-    extractor = default_extractor(train.name, train.shape)
-    distance = FrechetDistance(extractor.extract(train.tensor()))
-    order = torch.randperm(len(test), generator=torch.Generator().manual_seed(0))
-    floor = float(distance(extractor.extract(test.batch(order[:count]))))
-    images = train.batch(measured(len(train)))  # as `train` fits a start
     denoiser, _ = sd.load(model)
-    for start, end, prior in starts(denoiser.process, images):
-        for calls in CALLS:
-            if ((arm, start, end, calls), seed) in done:
-                continue
+    for start, end in STARTS:
+        missing = [calls for calls in CALLS if ((arm, start, end, calls), seed) not in done]
+        if not missing:
+            continue
+        prior = fitted(start, end, denoiser.process, images)
+        for calls in missing:
             noise = sd.generators(seed, range(count))
             sampler = sd.MultistepSampler(denoiser.process, denoiser, times=times(end, calls))
             samples = sampler(prior.sample(count, noise), noise, batch_size=250).clamp(-1, 1)
-            features = extractor.extract(samples)
             yield {
                 "arm": arm,
                 "seed": seed,
@@ -77,11 +72,7 @@ def measure(model: Path, count: int, done: set[tuple[Cell, int]]) -> Iterator[di
                 "modes": len(prior.modes),
                 "calls": calls,
                 "nfe": sampler.nfe,
-                "n": count,
-                "frechet": float(distance(features)),
-                "frechet_error": float(jackknife(distance, features)),
-                "floor": floor,
-                "extractor": extractor.hash,
+                **yardstick(samples),
             }
 
 
@@ -141,8 +132,11 @@ if __name__ == "__main__":
     options = parser.parse_args()
     rows = Rows(HERE / "early.jsonl")
     done = {(cell_of(row), row["seed"]) for row in rows}
+    train, test = (open_data("fashion-mnist", split=s, size=16) for s in ("train", "test"))
+    images = train.batch(measured(len(train)))  # as `train` fits a start
+    yardstick = Yardstick(train, test, options.samples)
     for model in options.models:
-        for row in measure(model, options.samples, done):
+        for row in measure(model, images, yardstick, options.samples, done):
             rows.append(row)
     groups: dict[Cell, list[dict]] = defaultdict(list)
     for row in rows:

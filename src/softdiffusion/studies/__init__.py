@@ -5,5 +5,17 @@ from .report import write_report
 from .rows import Rows
 from .run import run_study
 from .study import Arm, Evaluation, Study
+from .summary import Result
+from .yardstick import Yardstick
 
-__all__ = ["Arm", "Evaluation", "Rows", "Study", "measure", "run_study", "write_report"]
+__all__ = [
+    "Arm",
+    "Evaluation",
+    "Result",
+    "Rows",
+    "Study",
+    "Yardstick",
+    "measure",
+    "run_study",
+    "write_report",
+]

@@ -1,7 +1,6 @@
 """Measuring one trained model of a study."""
 
 import time
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +10,6 @@ from torch import Tensor
 from .. import samplers
 from ..data import Images, measured, open
 from ..denoisers import BaseDenoiser
-from ..metrics import FrechetDistance, KernelDistance, default_extractor, jackknife
 from ..priors import DataPrior, GaussianPrior, MixturePrior, Prior
 from ..random import generators
 from ..samplers import Sampler
@@ -20,6 +18,7 @@ from ..training import RECIPE
 from .machine import machine
 from .rows import Rows
 from .study import Arm, Evaluation, Start, Study, read_mapping
+from .yardstick import Yardstick
 
 __all__ = ["measure"]
 
@@ -62,7 +61,7 @@ def measure(study: Study, arm: Arm, seed: int, runs: Path) -> None:
     train, test = (
         open(name, split=split, size=size, channels=channels) for split in ("train", "test")
     )
-    yardstick = _Yardstick(train, test, study.samples)
+    yardstick = Yardstick(train, test, study.samples)
     for evaluation, calls in wanted:
         sampler = _sampler(evaluation, calls, denoiser)
         start = _start(evaluation.start, prior, denoiser, train, arm.name)
@@ -88,33 +87,6 @@ def measure(study: Study, arm: Arm, seed: int, runs: Path) -> None:
             f"{row['frechet']:.2f} ± {row['frechet_error']:.2f} (floor {row['floor']:.2f})",
             flush=True,
         )
-
-
-class _Yardstick:
-    """Distances to the training images, with as many real test images as floor."""
-
-    def __init__(self, train: Images, test: Images, count: int) -> None:
-        self.extractor = default_extractor(train.name, train.shape)
-        reference = self.extractor.extract(train.tensor())
-        self.distances: dict[str, Callable[[Tensor], Tensor]] = {
-            "frechet": FrechetDistance(reference),
-            "kernel": KernelDistance(reference, seed=0),
-        }
-        order = torch.randperm(len(test), generator=torch.Generator().manual_seed(0))
-        real = self.extractor.extract(test.batch(order[:count]))
-        self.floor = {
-            "floor": float(self.distances["frechet"](real)),
-            "floor_error": float(jackknife(self.distances["frechet"], real)),
-            "floor_n": len(real),
-        }
-
-    def __call__(self, images: Tensor) -> dict[str, Any]:
-        features = self.extractor.extract(images)
-        found: dict[str, Any] = {"n": len(images)}
-        for name, distance in self.distances.items():
-            found[name] = float(distance(features))
-            found[f"{name}_error"] = float(jackknife(distance, features))
-        return found | self.floor | {"extractor": self.extractor.hash}
 
 
 def _sampler(evaluation: Evaluation, calls: int, denoiser: BaseDenoiser) -> Sampler:
