@@ -18,6 +18,9 @@ __all__ = ["write_report"]
 Table = list[list[str]]
 Results = dict[tuple[str, int], dict[str, Result]]
 
+#: The names of the figures that a report writes; others in their folder are not its own.
+_FIGURES = ("distance-*.png", "loss-*.png")
+
 _STYLE = (
     "body{font:16px/1.5 system-ui;max-width:72rem;margin:2rem auto;padding:0 1rem}"
     "img{max-width:100%}section{display:flex;flex-wrap:wrap;gap:1rem}figure{margin:0;width:22rem}"
@@ -28,6 +31,8 @@ _STYLE = (
 
 def write_report(study: Study) -> Path:
     """Writes `report.md`, `report.html` and `figures/` into the study's folder.
+
+    Figures of an earlier report that this one no longer has are removed.
 
     In every column of a table the smallest distance, and all that tie with it, are bold.
 
@@ -147,6 +152,8 @@ def _draw(study: Study, results: Results) -> list[Path]:
         records = [json.loads(line) for line in path.read_text().splitlines()]
         figures.append(folder / "figures" / f"loss-{path.stem}.png")
         plot_losses(records, figures[-1])
+    for stale in {p for kind in _FIGURES for p in (folder / "figures").glob(kind)} - {*figures}:
+        stale.unlink()
     return figures
 
 

@@ -1,4 +1,5 @@
 import re
+from pathlib import Path
 from urllib.parse import unquote
 
 from softdiffusion.studies import Rows, Study, write_report
@@ -16,7 +17,7 @@ arms: {a: , b: }
 """
 
 
-def test_the_figures_of_a_name_with_spaces_are_found(tmp_path):
+def _measured(tmp_path) -> Path:
     (tmp_path / "base.yaml").write_text(RECIPE)
     (tmp_path / "study.yaml").write_text(STUDY)
     rows = Rows(tmp_path / "rows.jsonl")
@@ -27,8 +28,23 @@ def test_the_figures_of_a_name_with_spaces_are_found(tmp_path):
         for calls in (10, 20):
             key = {"arm": arm, "seed": 0, "evaluation": "naive from data", "calls": calls}
             rows.append(made | key | {"frechet": 30.0 / calls, "nfe": calls})
-    page = write_report(Study.read(tmp_path / "study.yaml"))
+    return tmp_path / "study.yaml"
+
+
+def test_the_figures_of_a_name_with_spaces_are_found(tmp_path):
+    page = write_report(Study.read(_measured(tmp_path)))
     links = re.findall(r"!\[.*?\]\((\S+)\)", (tmp_path / "report.md").read_text())
     assert unquote(links[0]) == "figures/distance-evaluation-naive from data.png"
     assert links == re.findall(r'<img src="(\S+)"', page.read_text())
     assert all((tmp_path / unquote(link)).is_file() for link in links)
+
+
+def test_figures_of_an_earlier_report_go_and_others_stay(tmp_path):
+    study = Study.read(_measured(tmp_path))
+    write_report(study)
+    figures = tmp_path / "figures"
+    made = set(figures.iterdir())
+    for name in ("distance-arm-gone.png", "loss-gone-0.png", "of-my-own.png"):
+        (figures / name).touch()
+    write_report(study)
+    assert set(figures.iterdir()) == made | {figures / "of-my-own.png"}
