@@ -155,7 +155,8 @@ class StepMatched(Objective):
 
     The first term is the error that a deterministic step from t to :math:`s = \max(t - 1/N, 0)`
     makes, with :math:`\rho = \sigma_s / \sigma_t`. Where the noise is constant it never sees what
-    :math:`C_t` keeps; the soft share w keeps the prediction an estimate of the image there.
+    :math:`C_t` keeps; the soft share w keeps the prediction an estimate of the image there. The
+    first term falls as :math:`1/N^2`, so that beside more steps the same w weighs more.
 
     Arguments:
         steps: The number N of sampling steps that it is trained for, >= 1.
