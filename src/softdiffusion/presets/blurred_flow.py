@@ -32,8 +32,9 @@ def blurred_flow(blur_max: float = 3.0, end: float = 1.0, steps: int = 10) -> Pr
     learned start.
 
     Arguments:
-        blur_max: The standard deviation b of the blur at the end of the whole path, in pixels. The
-            3 px that were best at 16 pixels are a share of 3/16 of the side.
+        blur_max: The standard deviation b of the blur at the end of the whole path, in pixels.
+            3 px are for images of 16 (1 px ties there, 6 px are worse); give larger ones as large
+            a share of their side.
         end: Where the path stops, in (0, 1]. Below 1 the start is no longer noise alone.
         steps: The number of network calls.
 

@@ -5,7 +5,7 @@ from .report import write_report
 from .rows import Rows
 from .run import run_study
 from .study import Arm, Evaluation, Study
-from .summary import Result
+from .summary import Result, summarise
 from .yardstick import Yardstick
 
 __all__ = [
@@ -17,5 +17,6 @@ __all__ = [
     "Yardstick",
     "measure",
     "run_study",
+    "summarise",
     "write_report",
 ]

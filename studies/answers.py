@@ -1,0 +1,153 @@
+"""The six answers of docs/what-the-study-says.md in one picture.
+
+    python studies/answers.py
+
+From the rows of the studies beside it; writes docs/pictures/answers.png.
+"""
+
+from pathlib import Path
+
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from softdiffusion.studies import Result, Rows, summarise
+
+HERE = Path(__file__).parent
+PICTURE = HERE.parent / "docs" / "pictures" / "answers.png"
+
+LOSSES = {
+    "step-matched": "step-matched",
+    "drift-matched": "drift-matched",
+    "look-ahead-10": "look-ahead",
+    "l2": "L2",
+    "cold-l1": "L1 (Cold)",
+    "soft-unweighted": "soft, weight 1",
+    "soft": "soft (the paper's)",
+}
+SAMPLERS = ("naive", "momentum", "heun", "multistep")
+LEVELS = {
+    "cosine": "cosine",
+    "linear": "linear",
+    "geometric": "geometric",
+    "wasserstein-32": "by distance\n(the paper's)",
+}
+SETTINGS = {
+    "blurred-flow-0.7": "blurred flow to 0.7",
+    "blurred-flow": "blurred flow",
+    "rectified-flow": "rectified flow",
+    "vp": "VP",
+    "step-matched": "step-matched",
+    "soft": "soft (the paper's)",
+    "blurring": "Blurring",
+    "ve": "VE",
+    "inverse-heat": "heat dissipation",
+}
+
+Results = dict[tuple[str, int], dict[str, Result]]
+
+
+def results(study: str) -> Results:
+    return summarise(Rows(HERE / study / "rows.jsonl"))
+
+
+def line(ax: Axes, points: list[tuple[float, Result]], label: str, **style: str) -> None:
+    x, found = zip(*sorted(points, key=lambda point: point[0]), strict=True)
+    distances, errors = [r.distance for r in found], [r.error for r in found]
+    ax.errorbar(x, distances, errors, label=label, marker="o", markersize=4, capsize=2, **style)
+
+
+def against_calls(ax: Axes, found: Results, evaluation: str, arm: str, label: str) -> None:
+    points = [(calls, r[arm]) for (e, calls), r in found.items() if e == evaluation and arm in r]
+    if points:
+        line(ax, points, label)
+
+
+def logarithmic(ax: Axes, ticks: tuple[int, ...]) -> None:
+    ax.set(xscale="log", yscale="log")
+    ax.set_xticks(ticks, map(str, ticks))
+    ax.set_yticks((1, 2, 5, 10, 20, 50), ("1", "2", "5", "10", "20", "50"))
+    ax.minorticks_off()
+
+
+def by_name(
+    ax: Axes, found: Results, names: dict[str, str], columns: list[tuple[str, int]]
+) -> None:
+    for column in columns:
+        cells = [found[column][arm] for arm in names]
+        distances, errors = [r.distance for r in cells], [r.error for r in cells]
+        label = "{}, {} calls".format(*column)
+        places = range(len(names))
+        ax.errorbar(distances, places, xerr=errors, fmt="o", markersize=5, capsize=2, label=label)
+    ax.set_yticks(range(len(names)), names.values())
+    ax.invert_yaxis()
+    ax.set_xlim(left=0)
+
+
+def losses(ax: Axes) -> None:
+    by_name(ax, results("objective"), LOSSES, [("multistep", 30), ("momentum", 30)])
+
+
+def samplers(ax: Axes) -> None:
+    found = results("samplers")
+    for sampler in SAMPLERS:
+        against_calls(ax, found, sampler, "blurred-flow", sampler)
+    logarithmic(ax, (5, 10, 20, 30, 50, 100, 300))
+
+
+def schedules(ax: Axes) -> None:
+    by_name(ax, results("schedule"), LEVELS, [("multistep", 10), ("momentum", 10)])
+
+
+def corruptions(ax: Axes) -> None:
+    found = results("headline")
+    for arm, label in SETTINGS.items():
+        against_calls(ax, found, "multistep", arm, label)
+    against_calls(ax, found, "multistep shifted", "blurred-flow-0.7", "to 0.7, times shifted")
+    logarithmic(ax, (5, 10, 20, 30, 50, 100))
+    ax.set_ylim(top=300)  # room for the legend
+
+
+def starts(ax: Axes) -> None:
+    rows = list(Rows(HERE / "start" / "early.jsonl"))
+    for arm in ("blurred-flow", "rectified-flow"):
+        of_arm = [
+            r for r in rows if (r["arm"], r["calls"]) == (arm, 5) and r["start"] != "gaussian"
+        ]
+        ends = dict.fromkeys(row["end"] for row in of_arm)
+        points = [(end, Result.of([row for row in of_arm if row["end"] == end])) for end in ends]
+        line(ax, points, SETTINGS[arm])
+    trained = results("headline")["multistep", 5]["blurred-flow-0.7"]
+    line(ax, [(0.7, trained)], "trained for the shorter path", linestyle="")
+    ax.set_ylim(bottom=0)
+
+
+def costs(ax: Axes) -> None:
+    shorter, longest = results("cost")["multistep", 10], results("headline")["multistep", 10]
+    for arm, label in (("blurred-flow", "blurred flow"), ("soft", "soft (the paper's)")):
+        points = [(n, shorter[f"{arm}-{n}k"]) for n in (24, 48, 96, 192)]
+        line(ax, [*points, (576, longest[arm])], label)
+    logarithmic(ax, (24, 48, 96, 192, 576))
+
+
+def main() -> None:
+    figure = Figure(figsize=(13, 6.6), layout="constrained")
+    panels = {
+        "1. Which loss?": (losses, "Fréchet distance"),
+        "2. Which sampler? (blurred flow)": (samplers, "network calls an image"),
+        "3. Which levels?": (schedules, "Fréchet distance"),
+        "4. Which corruption?": (corruptions, "network calls an image"),
+        "5. Where to start? (5 calls)": (starts, "t of the fitted start; 1 is noise alone"),
+        "6. What does it cost? (10 calls)": (costs, "training images, thousands"),
+    }
+    for ax, (title, (draw, label)) in zip(figure.subplots(2, 3).flat, panels.items(), strict=True):
+        draw(ax)
+        ax.set(title=title, xlabel=label)
+        ax.grid(alpha=0.3)
+        ax.legend(fontsize=7, ncols=2 if draw is corruptions else 1)
+        if "Fréchet" not in label:
+            ax.set_ylabel("Fréchet distance")
+    figure.savefig(PICTURE, dpi=120)
+
+
+if __name__ == "__main__":
+    main()
