@@ -5,7 +5,7 @@ from pathlib import Path
 
 from jsonargparse import Namespace
 
-from ..training import RECIPE, claim, train
+from ..training import RECIPE, claim, processes, train
 from .parser import Parser
 from .recipe import Recipe, add_recipe
 from .schedule import write_schedule
@@ -24,7 +24,8 @@ def parser() -> Parser:
 
 
 def run(arguments: Namespace) -> None:
-    """Trains, or says what it would do."""
+    """Trains, or says what it would do; of several processes, the first writes and speaks."""
+    is_first = processes().is_main_process
     reader = parser()
     recipe = Recipe(reader, arguments)
     data = recipe.data()
@@ -34,16 +35,18 @@ def run(arguments: Namespace) -> None:
     prior = recipe.prior(process, data)
     options = recipe.options()
     weights = sum(parameter.numel() for parameter in denoiser.parameters())
-    print(
-        f"{len(data):,} images of {data.shape} from {arguments.data}; {weights:,} weights; "
-        f"{arguments.images:,} images in steps of {options.batch_size}; to {arguments.out}"
-    )
+    if is_first:
+        print(
+            f"{len(data):,} images of {data.shape} from {arguments.data}; {weights:,} weights; "
+            f"{arguments.images:,} images in steps of {options.batch_size}; to {arguments.out}"
+        )
     if arguments.dry_run:
         return
     kind = (data, denoiser, recipe.built.objective)
-    # Before anything is written: the folder may belong to another training.
-    claim(arguments.out, *kind, options, arguments.seed, arguments.flips)
-    write_schedule(selection, process.schedule, arguments.out)
+    if is_first:
+        # Before anything is written: the folder may belong to another training.
+        claim(arguments.out, *kind, options, arguments.seed, arguments.flips)
+        write_schedule(selection, process.schedule, arguments.out)
     train(
         *kind,
         arguments.images,
@@ -54,8 +57,9 @@ def run(arguments: Namespace) -> None:
         flips=arguments.flips,
         progress=arguments.progress,
     )
-    _write_recipe(reader, arguments)
-    print(f"wrote {arguments.out / 'final'}")
+    if is_first:
+        _write_recipe(reader, arguments)
+        print(f"wrote {arguments.out / 'final'}")
 
 
 def _write_recipe(reader: Parser, arguments: Namespace) -> None:

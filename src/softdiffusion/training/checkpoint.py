@@ -49,8 +49,8 @@ class Checkpoints:
         draft = self.folder / "checkpoint.draft"
         shutil.rmtree(draft, ignore_errors=True)
         draft.mkdir(parents=True)
-        save_file(_contiguous(checkpoint.denoiser.state_dict()), draft / "denoiser.safetensors")
-        save_file(_contiguous(checkpoint.ema.state_dict()), draft / "ema.safetensors")
+        save_file(_copies(checkpoint.denoiser.state_dict()), draft / "denoiser.safetensors")
+        save_file(_copies(checkpoint.ema.state_dict()), draft / "ema.safetensors")
         optimizer = _optimizer_tensors(checkpoint.optimizer)
         save_file(optimizer | {"times": checkpoint.times}, draft / "optimizer.safetensors")
         (draft / "state.json").write_text(json.dumps({"format": _FORMAT, "images": images}))
@@ -100,8 +100,9 @@ class Checkpoints:
         return images
 
 
-def _contiguous(tensors: dict[str, Tensor]) -> dict[str, Tensor]:
-    return {name: tensor.contiguous() for name, tensor in tensors.items()}
+def _copies(tensors: dict[str, Tensor]) -> dict[str, Tensor]:
+    """Copies, for safetensors refuses tensors that share memory."""
+    return {name: tensor.detach().clone().contiguous() for name, tensor in tensors.items()}
 
 
 def _optimizer_tensors(optimizer: torch.optim.Optimizer) -> dict[str, Tensor]:

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from ..data import ArrayImages, DataOrder, Images
 from ..denoisers import EMA, BaseDenoiser
@@ -22,6 +22,7 @@ from .checkpoint import Checkpoint, Checkpoints
 from .claim import claim
 from .labels import labels_of
 from .options import TrainingOptions
+from .processes import processes
 from .records import LossMeter, Records
 from .times import ImportanceTimes, StratifiedTimes
 
@@ -42,6 +43,17 @@ def _own_state() -> Iterator[None]:
     finally:
         if not is_callers:
             AcceleratorState._reset_state()
+
+
+class _Prepared(nn.Module):
+    """What accelerate may mark and wrap, so that the denoiser itself stays as it was."""
+
+    def __init__(self, denoiser: BaseDenoiser) -> None:
+        super().__init__()
+        self.denoiser = denoiser
+
+    def forward(self, *args: Tensor, **labels: Tensor) -> Tensor:
+        return self.denoiser(*args, **labels)
 
 
 @_own_state()
@@ -70,7 +82,8 @@ def train(
             with labels, if the denoiser has classes.
         denoiser: The denoiser to train, in place; it knows its process.
         objective: The loss.
-        images: How many images to train on, counted with repetition.
+        images: How many images to train on, counted with repetition, and rounded up to whole
+            batches.
         out: The folder of the run: `stats.jsonl`, `checkpoint-*/`, `samples/`, TensorBoard's
             files and, at the end, `final/` with the averaged weights `ema.safetensors`.
         prior: Saved beside the weights, and used for sample grids while training.
@@ -83,8 +96,8 @@ def train(
         ValueError: If the folder holds a run with another configuration, other data or a damaged
             checkpoint, the data do not have the labels that the denoiser's classes need, the prior
             can't be saved with the denoiser, no image is asked for, or fewer than were seen
-            already, a tensor is out of range or not finite, the device lacks the precision, or the
-            loss is not finite.
+            already, a tensor is out of range or not finite, the device lacks the precision, the
+            processes can't share a batch evenly, or the loss or its gradient is not finite.
     """
     from accelerate import Accelerator
     from tqdm import tqdm
@@ -95,10 +108,16 @@ def train(
     check_savable(denoiser, prior)
     data = data if isinstance(data, Images) else ArrayImages("data", data.cpu())
     classes = labels_of(data, denoiser.classes)
+    processes()  # first, since it says where they are
     accelerator = Accelerator(mixed_precision=options.precision)
     if options.precision != "no" and not accelerator.native_amp:  # it would be ignored
         raise ValueError(
             f"The precision {options.precision} can't be had on {accelerator.device}; use no."
+        )
+    if options.batch_size % accelerator.num_processes:
+        raise ValueError(
+            f"A batch of {options.batch_size} images can't be shared evenly by "
+            f"{accelerator.num_processes} processes; choose a multiple of their number."
         )
     out = Path(out)
     order = DataOrder(len(data), seed)
@@ -109,11 +128,12 @@ def train(
     ema = EMA(denoiser, options.ema).to(accelerator.device)
     optimizer = torch.optim.Adam(denoiser.parameters(), lr=options.learning_rate)
     times = ImportanceTimes() if options.times == "importance" else StratifiedTimes()
-    network, prepared_optimizer = accelerator.prepare(denoiser, optimizer)
+    network, prepared_optimizer = accelerator.prepare(_Prepared(denoiser), optimizer)
     state = Checkpoint(denoiser, ema, optimizer, times.state)
     checkpoints = Checkpoints(out)
 
     start = checkpoints.restore(state)
+    images = -(-images // options.batch_size) * options.batch_size
     if start > images:
         raise ValueError(
             f"The training in {out} has seen {start} images already, more than {images}; ask for "
@@ -151,29 +171,28 @@ def train(
         loss = objective(process, predict, x0, t, noise)
         accelerator.backward((weight * loss).mean())
         norm = accelerator.clip_grad_norm_(network.parameters(), options.clip)
+        t, loss = (accelerator.gather(a).cpu() for a in (t, loss.detach()))
+        _check_finite("loss", loss, position, options)
+        if options.precision != "fp16":  # whose scaler leaves such a step out
+            _check_finite("gradient of the loss", norm, position, options)
         for group in optimizer.param_groups:
             group["lr"] = options.learning_rate * _ramp(position, images, options)
         prepared_optimizer.step()
         prepared_optimizer.zero_grad()
-        ema.update(accelerator.unwrap_model(network))
+        ema.update(denoiser)
 
-        t, loss = (accelerator.gather(a).cpu() for a in (t, loss.detach()))
-        if not torch.isfinite(loss).all():
-            raise ValueError(
-                f"The loss is not finite after {position} images; lower the learning rate "
-                f"(now {options.learning_rate:g}), or check the schedule for sigma = 0."
-            )
         times.update(t, loss)
         meter.add(t, loss)
-        done = min(position + options.batch_size, images)
-        bar.update(done - position)
+        done = position + options.batch_size
+        bar.update(options.batch_size)
 
         if accelerator.is_main_process:
             if _passes(options.log_every, position, done) or done == images:
                 now = time.perf_counter()
                 speed = (done - clock_images) / (now - clock)
                 clock, clock_images = now, done
-                row: dict[str, Any] = {"images": done, **meter.read(), "gradient_norm": float(norm)}
+                row: dict[str, Any] = {"images": done, **meter.read()}
+                row |= {"gradient_norm": float(norm) if torch.isfinite(norm) else None}
                 row |= {"learning_rate": group["lr"], "images_per_second": speed}
                 records.write(row)
                 bar.set_postfix(loss=f"{row['loss']:.4g}")
@@ -196,6 +215,14 @@ def train(
 def _check_count(images: int) -> None:
     if images < 1:
         raise ValueError(f"A training needs at least 1 image to train on, not {images}.")
+
+
+def _check_finite(name: str, values: Tensor, position: int, options: TrainingOptions) -> None:
+    if not torch.isfinite(values).all():
+        raise ValueError(
+            f"The {name} is not finite after {position} images; lower the learning rate "
+            f"(now {options.learning_rate:g}), or check the schedule for sigma = 0."
+        )
 
 
 def _batch(data: Images, order: DataOrder, position: int, count: int, flips: bool) -> Tensor:

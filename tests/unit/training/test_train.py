@@ -32,7 +32,10 @@ class Gain(nn.Module):
 
 
 def run(out: Path, images: int, backbone: nn.Module | None = None, prior=None, **options):
-    denoiser = sd.Denoiser(backbone or Gain(), process())
+    return go_on(sd.Denoiser(backbone or Gain(), process()), out, images, prior, **options)
+
+
+def go_on(denoiser: sd.BaseDenoiser, out: Path, images: int, prior=None, **options):
     settings = sd.TrainingOptions(**{"batch_size": 8, "warmup": 0, "log_every": 8} | options)
     trained = sd.train(
         IMAGES,
@@ -61,6 +64,70 @@ def test_a_longer_training_goes_on_where_the_shorter_one_ended(times, tmp_path):
     assert [row["loss"] for row in rows(tmp_path / "whole")] == [
         row["loss"] for row in rows(tmp_path / "parts")
     ]
+
+
+def test_images_are_rounded_up_to_whole_batches(tmp_path):
+    """So that a longer training sees none of them twice."""
+    whole, _ = run(tmp_path / "whole", 96)
+    run(tmp_path / "parts", 35)
+    assert [row["images"] for row in rows(tmp_path / "parts")] == [8, 16, 24, 32, 40]
+    again, _ = run(tmp_path / "parts", 35)
+    parts, _ = run(tmp_path / "parts", 96)
+    assert torch.equal(whole.backbone.weight, parts.backbone.weight)
+    assert not torch.equal(again.backbone.weight, parts.backbone.weight)
+
+
+class Cliff(torch.autograd.Function):
+    """Finite, with a gradient that is not."""
+
+    @staticmethod
+    def forward(ctx, x):
+        return x.clone()
+
+    @staticmethod
+    def backward(ctx, gradient):
+        return gradient * math.nan
+
+
+class Steep(Gain):
+    """Steps over the cliff at its third call."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.calls = 0
+
+    def forward(self, x, t):
+        self.calls += 1
+        return super().forward(x, t) if self.calls < 3 else Cliff.apply(super().forward(x, t))
+
+
+def test_a_gradient_that_is_not_finite_ends_the_training_before_it_is_taken(tmp_path):
+    denoiser = sd.Denoiser(Steep(), process())
+    with pytest.raises(ValueError, match="gradient of the loss is not finite after 16 images"):
+        go_on(denoiser, tmp_path, 40, checkpoint_every=8)
+    (kept,) = tmp_path.glob("checkpoint-*")
+    assert kept.name == "checkpoint-000000000016"
+    saved = load_file(kept / "denoiser.safetensors")["backbone.weight"]
+    assert torch.equal(saved, denoiser.backbone.weight) and saved.isfinite().all()
+
+
+class Twice(nn.Module):
+    """Two names for one weight."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.first, self.second = Gain(), Gain()
+        self.second.weight = self.first.weight
+
+    def forward(self, x, t):
+        return self.first(x, t) + self.second(x, t)
+
+
+def test_a_network_with_tied_weights_goes_on(tmp_path):
+    whole, _ = run(tmp_path / "whole", 48, Twice())
+    run(tmp_path / "parts", 24, Twice())
+    parts, _ = run(tmp_path / "parts", 48, Twice())
+    assert torch.equal(whole.backbone.first.weight, parts.backbone.second.weight)
 
 
 def test_fewer_images_than_were_seen_are_refused(tmp_path):
@@ -149,6 +216,26 @@ def test_mixed_precision_rounds_what_the_network_computes_and_not_its_weights(tm
         losses[precision] = rows(out)[-1]["loss"]
     assert losses["no"] != losses["bf16"]
     assert losses["no"] == pytest.approx(losses["bf16"], rel=0.05)
+
+
+class Precise(Gain):
+    """Keeps whether it ran under autocast."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.heard: list[bool] = []
+
+    def forward(self, x, t):
+        self.heard.append(torch.is_autocast_enabled("cpu"))
+        return super().forward(x, t)
+
+
+def test_the_precision_is_that_of_each_training_of_the_same_denoiser(tmp_path):
+    denoiser = sd.Denoiser(Precise(), process())
+    for place, precision in enumerate(("no", "bf16", "no")):
+        go_on(denoiser, tmp_path / str(place), 8, precision=precision)
+    denoiser(IMAGES, torch.tensor(0.5))
+    assert denoiser.backbone.heard == [False, True, False, False]
 
 
 @pytest.mark.skipif(torch.cuda.is_available(), reason="a GPU has half precision")
