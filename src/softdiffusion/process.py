@@ -60,7 +60,7 @@ class SoftDiffusion:
                 f"The noise must have the images' shape {tuple(x0.shape)}, but has "
                 f"{tuple(noise.shape)}."
             )
-        t = _time(t).to(x0.device)
+        t = _time(t)
         return self.operator(t)(x0) + per_sample(self.sigma(t), x0).to(x0.dtype) * noise
 
     def score(self, x_t: Tensor, t: Time, x0_hat: Tensor) -> Tensor:
@@ -72,7 +72,7 @@ class SoftDiffusion:
         Raises:
             ValueError: If there is no noise at `t`, so that no score exists.
         """
-        t = _time(t).to(x_t.device)
+        t = _time(t)
         variance = per_sample(self._positive_sigma(t), x_t) ** 2
         return ((self.operator(t)(x0_hat) - x_t) / variance).to(x_t.dtype)
 
@@ -90,7 +90,7 @@ class SoftDiffusion:
         Raises:
             ValueError: If there is no noise at `t`, or the corruption has no transform.
         """
-        t = _time(t).to(spectrum.device)
+        t = _time(t)
         z = spectrum[None]
         return self.spectrum(t, z) ** 2 * z / per_sample(self._positive_sigma(t), z) ** 2
 

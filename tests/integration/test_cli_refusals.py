@@ -48,6 +48,8 @@ WRONG = {
     # Names
     f"{TINY} --out OUT --nonsense 1": "unrecognized arguments: --nonsense 1; see softdiffusion tr",
     f"{TINY} --out OUT --backbone.widht 7": "--backbone: the argument widht is not accepted; see",
+    "train --out OUT --preset vp --backbone.width 8": "--backbone: name the class before its arg",
+    "train --out OUT --corruption.angle 3": "name the class before its argument angle",
     f"{TINY} --out OUT --corruption Nonsense": "--corruption: no class Nonsense; see",
     f"{TINY} --out OUT --corruption sd.Nonsense": "--corruption: no class sd.Nonsense; see",
     f"{TINY} --out OUT --corruption softdiffusion.SmallUNet": "SmallUNet is not a Corruption; see",

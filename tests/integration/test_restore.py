@@ -85,6 +85,14 @@ def test_an_estimated_severity(folder, capsys):
         assert 0.4 < row["severity"] < 2.5
 
 
+def test_a_model_without_noise_takes_the_image_as_it_is(folder, tmp_path):
+    main([*TRAIN.split(), str(tmp_path / "model"), "--preset", "cold_blur"])
+    (tmp_path / "blurred").symlink_to(folder / "blurred")
+    sampler = "--sampler MomentumSampler --sampler.steps 5"
+    report = restore(tmp_path, f"--input {{}}/blurred --severity 1 {sampler}")
+    assert report["sigma_y"] == 0.0
+
+
 def test_another_operator(folder):
     report = restore(
         folder,

@@ -203,3 +203,12 @@ def test_images_of_8_bits_are_refused():
     process = sd.SoftDiffusion(sd.GaussianBlur(), schedules.geometric((0.2, 3.0), (0.02, 0.2)))
     with pytest.raises(ValueError, match="but have the type torch.uint8; bring those of 8 bits"):
         process.perturb(x0, 0.5, torch.zeros(1, 1, 2, 2))
+
+
+@pytest.mark.parametrize("t", [0.5, torch.tensor([0.2, 0.7], dtype=torch.float64)])
+def test_doubles_stay_where_they_are(t):
+    """Devices without doubles take them as factors alone; a tensor on "meta" stands for theirs."""
+    process = sd.SoftDiffusion(sd.Scaling(), schedules.linear((0, 0.9), (0.1, 0.6)))
+    x = torch.empty(2, 1, 4, 4, device="meta")
+    for result in (process.perturb(x, t, x), process.score(x, t, x), process.snr(t, x[0])):
+        assert result.device == x.device and result.dtype == torch.float32

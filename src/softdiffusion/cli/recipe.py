@@ -40,7 +40,12 @@ def add_recipe(parser: Parser) -> None:
     parser.add_argument(
         "--size", type=PositiveInt | None, default=None, help="Side of the images, pixels."
     )
-    parser.add_argument("--channels", type=int, default=1, help="1 for grey, 3 for RGB.")
+    parser.add_argument(
+        "--channels",
+        type=int,
+        default=1,
+        help="1 makes the images grey, 3 is RGB.",
+    )
     parser.add_argument("--flips", type=bool, default=False, help="Mirror every second image.")
     parser.add_argument(
         "--preset",
@@ -75,7 +80,7 @@ def add_recipe(parser: Parser) -> None:
         "--backbone",
         type=nn.Module | None,
         default=None,  # as a class, its arguments would replace another class's own defaults
-        help="The network; softdiffusion.SmallUNet if it is left out.",
+        help="The network, named before its arguments; softdiffusion.SmallUNet if it is left out.",
     )
     parser.link_arguments("channels", "backbone.init_args.channels")
     parser.add_argument(

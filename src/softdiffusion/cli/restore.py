@@ -54,9 +54,10 @@ def parser() -> Parser:
     )
     parser.add_argument(
         "--sigma_y",
-        type=float,
-        default=_ROUNDING,
-        help="Noise in the images, for values in [-1, 1]; the default is that of 8 bits.",
+        type=float | None,
+        default=None,
+        help="Noise in the images, for values in [-1, 1]; the default is that of 8 bits, or 0 on "
+        "a level of a model without noise.",
     )
     parser.add_argument(
         "--operator",
@@ -97,6 +98,9 @@ def run(arguments: Namespace) -> None:
     denoiser, prior = load_model(arguments.model, arguments.trust, arguments.device)
     built = parser().instantiate(arguments)
     operator = _operator(built.operator, arguments.operator_severity)
+    if arguments.sigma_y is None:
+        noisy = operator is not None or denoiser.process.sigma(1.0) > 0
+        arguments.sigma_y = _ROUNDING if noisy else 0.0
     y, names = read_images(arguments.input, _shape(prior.sample(1)))
     originals = None if arguments.originals is None else _named(arguments.originals, y, names)
     data = _data(arguments, needed=operator is not None or arguments.severity is None)

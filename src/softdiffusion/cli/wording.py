@@ -12,6 +12,12 @@ _UNION = re.compile(
     re.DOTALL,
 )
 
+#: What it says of an argument whose class was not named: it has no default.
+_CLASSLESS = re.compile(
+    r"Does not validate.*(?:class_path 'torch\.nn\.Module'|is abstract).*NestedArg\(key='(\w+)'.*",
+    re.DOTALL,
+)
+
 #: What it says where a whole number is no such number, or out of range.
 _NUMBER = (
     r"Not of type (\w+Int): (?:invalid literal .*: )?"
@@ -59,6 +65,7 @@ def plain(message: str) -> str:
     message = re.sub(r"(?:a )?<class '(?:\w+\.)*(\w+)'>", _words, message)
     message = re.sub(r"(?:a )?typing\.Literal\[(.*?)\]", r"one of \1", message)
     message = re.sub(_NUMBER, lambda m: f"Expected {_WORDS[m[1]]}. Got value: {m[2]}", message)
+    message = _CLASSLESS.sub(r"name the class before its argument \1", message)
     while _UNION.search(message):
         message = _UNION.sub(_union, message)
     message = " ".join(message.split())

@@ -8,6 +8,7 @@ from torch import Tensor
 
 from ..checks import check_range, per_sample
 from ..operators import Diagonal, Hartley, LinearOperator
+from ..random import generators
 from .corruption import Corruption
 from .frequencies import periodic_frequencies, squared_norm
 
@@ -46,6 +47,7 @@ class UndersampledFourier(Corruption):
 
     def __init__(self, centre: float = 0.08, lines: bool = False, seed: int = 0) -> None:
         check_range("The centre of an undersampled Fourier transform", centre, 0.0, 1.0)
+        generators(seed, [0])  # raises if it is negative
         self.centre = centre
         self.lines = lines
         self.seed = seed

@@ -31,8 +31,8 @@ class FolderImages(Images):
 
     If the folder has both subfolders `train` and `test`, they are the splits; otherwise every
     tenth file (the 10th, 20th, ...) is the test split and the others are the training split.
-    If every file lies in a subfolder (of its split), the subfolders are classes: their names,
-    sorted, are numbered from 0 in `labels`.
+    If every file lies in a subfolder (of its split), the subfolders with images are classes: their
+    names, sorted, are numbered from 0 in `labels`. What is hidden, by a dot, is left out.
 
     All files are decoded when the first batch is asked for, and kept in memory as uint8.
 
@@ -114,7 +114,7 @@ def _files(folder: Path, split: str) -> list[Path]:
         raise FileNotFoundError(f"There is no folder {folder}; check the path behind 'folder:'.")
     own_splits = _has_own_splits(folder)
     root = folder / split if own_splits else folder
-    files = [path for path in root.rglob("*") if path.suffix.lower() in SUFFIXES]
+    files = _images(root)
     files.sort(key=lambda path: path.relative_to(root).parts)
     if not own_splits:
         held_out = slice(_HELD_OUT - 1, None, _HELD_OUT)
@@ -131,17 +131,21 @@ def _files(folder: Path, split: str) -> list[Path]:
     return files
 
 
+def _images(root: Path) -> list[Path]:
+    found = [path for path in root.rglob("*") if path.suffix.lower() in SUFFIXES]
+    return [p for p in found if not any(part[0] == "." for part in p.relative_to(root).parts)]
+
+
 def _labels(folder: Path, files: list[Path], split: str) -> Tensor | None:
-    """The number of every file's subfolder; None if a file lies in no subfolder."""
+    """The number of every file's subfolder, of all that hold one; None if a file lies in none."""
     own_splits = _has_own_splits(folder)
     roots = [folder / "train", folder / "test"] if own_splits else [folder]
     root = folder / split if own_splits else folder
-    classes = sorted(
-        {child.name for parent in roots for child in parent.iterdir() if child.is_dir()}
-    )
     parts = [file.relative_to(root).parts for file in files]
     if any(len(part) == 1 for part in parts):
         return None
+    found = [file.relative_to(parent).parts for parent in roots for file in _images(parent)]
+    classes = sorted({part[0] for part in found if len(part) > 1})
     return torch.tensor([classes.index(part[0]) for part in parts])
 
 

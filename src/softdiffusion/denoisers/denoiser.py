@@ -93,10 +93,15 @@ class ClippedDenoiser(BaseDenoiser):
         denoiser: The denoiser to clip.
         low: The smallest value.
         high: The largest value.
+
+    Raises:
+        ValueError: If the range is empty.
     """
 
     def __init__(self, denoiser: BaseDenoiser, low: float = -1.0, high: float = 1.0) -> None:
         super().__init__()
+        if not low < high:
+            raise ValueError(f"The range must be (low, high), but is {(low, high)}.")
         self.denoiser = denoiser
         self.process = denoiser.process
         self.classes = denoiser.classes

@@ -70,12 +70,13 @@ class GaussianDenoiser(BaseDenoiser):
 
     def forward(self, x_t: Tensor, t: Tensor, labels: Tensor | None = None) -> Tensor:
         check_labels(labels, self.classes, len(x_t))
-        v = self.spectrum.to(x_t)[None]
-        m = self.transform.forward(self.mean.to(x_t)[None])
-        X_t = self.transform.forward(x_t)
+        x = x_t.to(torch.promote_types(x_t.dtype, torch.float32))
+        v = self.spectrum.to(x)[None]
+        m = self.transform.forward(self.mean.to(x)[None])
+        X_t = self.transform.forward(x)
         lam = self.process.spectrum(t, X_t)
         sigma = per_sample(self.process.sigma(t), X_t)
         # Rounding is noise, too: without it, a mode that left no trace would not be its mean.
         rounding = torch.finfo(X_t.dtype).eps
         gain = lam * v / (lam**2 * v + sigma**2 + rounding**2)
-        return self.transform.inverse(m + gain * (X_t - lam * m))
+        return self.transform.inverse(m + gain * (X_t - lam * m)).to(x_t.dtype)

@@ -204,5 +204,5 @@ class DPSDenoiser(BaseDenoiser):
 
 def _undo(process: SoftDiffusion, t: Tensor, gradient: Tensor) -> Tensor:
     r"""Returns :math:`\sigma_t^2\, C_t^\top (C_t C_t^\top + \sigma_t^2 I)^{-1} g`."""
-    C_t, variance = process.operator(t), process.sigma(t).to(gradient.device) ** 2
+    C_t, variance = process.operator(t), process.sigma(t) ** 2
     return Scale(variance)(C_t.T(solve(C_t @ C_t.T + Scale(variance), gradient)))

@@ -8,7 +8,7 @@ __all__ = ["PassThrough", "check_features"]
 
 
 def check_features(name: str, features: Tensor, at_least: int = 2) -> Tensor:
-    """Returns features (N, F) in float64 if there are enough of them and all are finite.
+    """Returns features (N, F) on the CPU in float64 if there are enough of them and all are finite.
 
     Raises:
         ValueError: If not.
@@ -22,7 +22,7 @@ def check_features(name: str, features: Tensor, at_least: int = 2) -> Tensor:
             f"{name} must be at least {at_least} for this metric, but there are {len(features)}; "
             "give more images."
         )
-    return check_finite(name, features.double())
+    return check_finite(name, features.cpu().double())
 
 
 class PassThrough(nn.Module):

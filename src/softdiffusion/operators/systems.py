@@ -41,8 +41,8 @@ def conjugate_gradients(
 
     .. math:: k \approx \tfrac12 \sqrt{\kappa}\, \ln(2 / \text{tolerance})
 
-    are enough at the condition number :math:`\kappa`. It computes in double precision, since in
-    single the residuals of an ill-conditioned system stop shrinking.
+    are enough at the condition number :math:`\kappa`. It computes in double precision where the
+    device has it, since in single the residuals of an ill-conditioned system stop shrinking.
 
     Arguments:
         operator: K, symmetric positive semi-definite.
@@ -55,8 +55,8 @@ def conjugate_gradients(
 
     Source: Hestenes and Stiefel 1952.
     """
-    u = torch.zeros_like(b, dtype=torch.float64)
-    residual = direction = b.double()
+    residual = direction = b.to(torch.float32 if b.device.type == "mps" else torch.float64)
+    u = torch.zeros_like(residual)
     energy = _dot(residual, residual)
     goal = tolerance**2 * energy
     for _ in range(iterations):

@@ -13,6 +13,7 @@ from ..objectives import LookAhead, SoftScoreMatching
 from ..operators import DCT, LinearOperator, Scale, identity
 from ..process import SoftDiffusion
 from ..samplers import AncestralSampler, NaiveSampler, Sampler
+from ..samplers.sampler import Final, spaced
 from ..schedules import Constant, Curve, Linear, Schedule, Table
 from .preset import Preset, default_sampler
 
@@ -62,11 +63,14 @@ def inverse_heat(
         denoiser: BaseDenoiser,
         *,
         steps: int = levels,
+        shift: float = 1.0,
         times: Sequence[float] | None = None,
+        final: Final = "x0_hat",
         **options: Any,
     ) -> Sampler:
-        grid = [k / steps for k in range(steps, 0, -1)] if times is None else times
-        return NaiveSampler(sampled, denoiser, times=grid, **options)
+        if times is None:
+            times = spaced(1 / steps, steps, shift) + [0.0] * (final == "sigma_min")
+        return NaiveSampler(sampled, denoiser, times=times, final=final, **options)
 
     return Preset(
         process=SoftDiffusion(HeatKernel(), Schedule(severity, Constant(sigma))),

@@ -22,8 +22,8 @@ class Preset:
         process: The forward process.
         objective: The loss.
         preconditioning: What the network predicts.
-        sampler: Builds the method's sampler from a denoiser; keywords such as `steps` replace
-            the method's own.
+        sampler: Builds the method's sampler from a denoiser alone, for it knows the process whose
+            noise it draws; keywords such as `steps` replace the method's own.
         source: The paper, and the code where the paper leaves something to it.
         notes: What was chosen here, and what differs from the paper.
     """

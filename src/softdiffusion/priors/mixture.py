@@ -154,7 +154,7 @@ class MixturePrior(Prior):
                 f"Classes are 0, 1, ..., but one label is {int(labels.min())}; leave out images "
                 "without a class."
             )
-        found = surviving_modes(process, data.cpu(), tolerance, max_modes)
+        found = surviving_modes(process, data, tolerance, max_modes)
         k = at_least_one(found)
         labels = labels.cpu()
         counts = torch.bincount(labels)
@@ -165,13 +165,15 @@ class MixturePrior(Prior):
             )
         coefficients = found.coefficients()
         classes = [coefficients[labels == label] for label in range(len(counts))]
+        # A mode may be the same in all of a class. The floor is that of `fit`, scikit-learn's.
+        floor = 1e-6 * torch.eye(k, dtype=coefficients.dtype)
         return cls(
             process,
             found.mean.float(),
             found.modes.float(),
             (counts / counts.sum()).float(),
             torch.stack([z.mean(dim=0) for z in classes]).float(),
-            torch.stack([z.T.cov().reshape(k, k) for z in classes]).float(),
+            torch.stack([z.T.cov().reshape(k, k) + floor for z in classes]).float(),
             found.explained,
             by_class=True,
         )

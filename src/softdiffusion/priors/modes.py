@@ -60,7 +60,7 @@ def surviving_modes(
     operator = process.operator(1.0)
 
     def corrupted() -> Iterator[Tensor]:
-        return (operator(chunk.double()) for chunk in data.split(_CHUNK))
+        return (operator(chunk.cpu().double()) for chunk in data.split(_CHUNK))
 
     mean = _total(chunk.sum(dim=0) for chunk in corrupted()) / len(data)
 

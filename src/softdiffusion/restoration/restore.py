@@ -118,7 +118,7 @@ def restore(
         known = known.expand(len(y))
         t = start_time(process, known, sigma_y)
         begin = _at_level(denoiser, y, sigma_y)
-        operator = process.corruption.at(known.to(y.device))
+        operator = process.corruption.at(known)
         sampler = sampler or _default(process, operator)
     found = draw(process, begin, t, sampler, samples, generator, batch_size, progress)
     misses = [(operator(x) - y).flatten(1).square().mean(dim=1).sqrt() for x in found]

@@ -128,7 +128,7 @@ class SeverityEstimator:
 
     def _log_likelihood(self, y: Tensor) -> Tensor:
         transform, corruption = self.linear.transform, self.linear.process.corruption
-        Y = transform.forward(y.double())[:, None]
+        Y = transform.forward(y.cpu().double())[:, None]  # not all devices have doubles
         m = transform.forward(self.linear.mean.to(Y)[None])[:, None]
         v = self.linear.spectrum.to(Y)
         contrast = _CONTRASTS.to(Y).reshape(-1, *(1,) * v.ndim)

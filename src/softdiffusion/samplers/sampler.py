@@ -254,8 +254,13 @@ class Sampler(ABC):
     def _default_grid(self) -> list[float]:
         last = self.last_share / self.steps if self.process.sigma(0.0) == 0 else 0
         end, count = (0, self.steps + 1) if self.final == "sigma_min" else (last, self.steps)
-        u = torch.linspace(1, end, count, dtype=torch.float64)
-        return (self.shift * u / (1 + (self.shift - 1) * u)).tolist()
+        return spaced(end, count, self.shift)
+
+
+def spaced(end: float, count: int, shift: float) -> list[float]:
+    """So many equally spaced times u from 1 to `end`, as shift u / (1 + (shift - 1) u)."""
+    u = torch.linspace(1, end, count, dtype=torch.float64)
+    return (shift * u / (1 + (shift - 1) * u)).tolist()
 
 
 def _checked_grid(times: Sequence[float], final: Final) -> list[float]:

@@ -108,3 +108,5 @@ def test_impossible_arguments_are_refused():
         sd.UndersampledFourier(1.5)
     with pytest.raises(ValueError, match="Images of one axis have no lines of frequencies; use"):
         sd.UndersampledFourier(lines=True).at(0.5)(torch.zeros(1, 1, 8))
+    with pytest.raises(ValueError, match="must lie in .* but one is -1"):
+        sd.UndersampledFourier(seed=-1)

@@ -58,6 +58,14 @@ def test_both_splits_number_the_classes_alike(tmp_path):
     assert data.open(f"folder:{tmp_path}", split="test").labels.tolist() == [0, 2]
 
 
+def test_neither_what_is_hidden_nor_an_empty_folder_is_a_class(tmp_path):
+    for path in ("b/0.png", ".cache/0.png", "c/0.png", "c/.0.png"):
+        (tmp_path / path).parent.mkdir(exist_ok=True)
+        Image.fromarray(pixels(0)).save(tmp_path / path)
+    (tmp_path / "a").mkdir()
+    assert data.open(f"folder:{tmp_path}").labels.tolist() == [0, 1]
+
+
 def test_a_file_outside_of_all_classes_means_no_classes(folder):
     Image.fromarray(pixels(1)).save(folder / "loose.png")
     assert data.open(f"folder:{folder}").labels is None

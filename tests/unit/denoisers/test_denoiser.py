@@ -59,6 +59,8 @@ def test_clipping_keeps_to_the_range_of_images():
     assert clipped.process is PROCESS
     assert torch.equal(clipped(X, T), (X + 2).clamp(-0.5, 1.5))
     assert clipped(X, T).max() == 1.5
+    with pytest.raises(ValueError, match=r"range must be \(low, high\), but is \(1, -1\)"):
+        sd.ClippedDenoiser(sd.Denoiser(Recorder(), PROCESS), 1, -1)
 
 
 class Few(nn.Module):

@@ -128,3 +128,11 @@ def test_a_corruption_without_a_transform_is_refused():
 def test_impossible_moments_are_refused(mean, spectrum, message):
     with pytest.raises(ValueError, match=message):
         sd.GaussianDenoiser(PROCESSES["blur"], mean, spectrum)
+
+
+@pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16])
+def test_half_precision_rounds_what_goes_in_and_out_alone(dtype):
+    process = PROCESSES["blur"]
+    denoiser = sd.GaussianDenoiser(process, normal(1, 6, 6), normal(1, 6, 6, seed=1).square())
+    x_t, t = normal(4, 1, 6, 6, seed=2).to(dtype), torch.tensor(0.7)
+    assert torch.equal(denoiser(x_t, t), denoiser(x_t.float(), t).to(dtype))

@@ -64,6 +64,10 @@ def test_heats_sampler_takes_other_steps_and_times():
     assert inverse_heat().sampler(denoiser).nfe == 100
     assert inverse_heat().sampler(denoiser, steps=4).grid == [1.0, 0.75, 0.5, 0.25]
     assert inverse_heat().sampler(denoiser, times=[0.9, 0.1]).grid == [0.9, 0.1]
+    shifted = inverse_heat().sampler(denoiser, steps=4, shift=3.0).grid
+    assert shifted == pytest.approx([1.0, 0.9, 0.75, 0.5])
+    to_the_end = inverse_heat().sampler(denoiser, steps=4, final="sigma_min")
+    assert to_the_end.grid == [1.0, 0.75, 0.5, 0.25, 0.0] and to_the_end.nfe == 4
 
 
 def test_heats_loss_is_the_error_at_the_next_level():

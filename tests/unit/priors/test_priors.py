@@ -401,6 +401,16 @@ def test_a_fit_by_class_keeps_mean_and_covariance_of_each():
         )
 
 
+def test_a_mode_may_be_the_same_in_all_of_a_class():
+    images, labels = two_classes(400)
+    images[labels == 0] = images[labels == 0].mean(dim=0)
+    prior = sd.MixturePrior.fit_classes(process(), images, labels)
+    told = torch.zeros(50, dtype=torch.long)
+    drawn = prior.sample(50, torch.Generator().manual_seed(0), labels=told)
+    centre = process().operator(1.0)(images[labels == 0][:1]).float()
+    assert (drawn - centre).std() == pytest.approx(float(process().sigma(1.0)), rel=0.2)
+
+
 def test_a_class_of_too_few_images_is_refused():
     images, labels = two_classes(60)
     labels[:] = 0

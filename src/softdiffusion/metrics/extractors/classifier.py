@@ -105,14 +105,14 @@ class ClassifierExtractor(FeatureExtractor):
 
     @torch.no_grad()
     def classify(self, images: Tensor) -> Tensor:
-        """The class (N,) of every image (N, C, H, W) in [-1, 1]."""
-        return torch.cat(
-            [self.network(eight_bit(batch)).argmax(dim=1) for batch in images.split(250)]
-        )
+        """The class (N,) of every image (N, C, H, W) in [-1, 1], on the CPU."""
+        device = self.network.head.weight.device
+        logits = (self.network(eight_bit(batch.to(device))) for batch in images.split(250))
+        return torch.cat([rows.argmax(dim=1).cpu() for rows in logits])
 
     def accuracy(self, images: Tensor, labels: Tensor) -> float:
         """The share of images (N, C, H, W) in [-1, 1] whose class (N,) is recognised, in [0, 1]."""
-        return (self.classify(images) == labels).double().mean().item()
+        return (self.classify(images) == labels.cpu()).double().mean().item()
 
 
 def _convolution(channels_in: int, channels_out: int, stride: int) -> nn.Sequential:
