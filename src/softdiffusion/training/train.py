@@ -187,7 +187,7 @@ def train(
         bar.update(options.batch_size)
 
         if accelerator.is_main_process:
-            if _passes(options.log_every, position, done) or done == images:
+            if _passes(options.log_every, position, done) or done >= images:
                 now = time.perf_counter()
                 speed = (done - clock_images) / (now - clock)
                 clock, clock_images = now, done
@@ -196,7 +196,7 @@ def train(
                 row |= {"learning_rate": group["lr"], "images_per_second": speed}
                 records.write(row)
                 bar.set_postfix(loss=f"{row['loss']:.4g}")
-            if _passes(options.checkpoint_every, position, done) or done == images:
+            if _passes(options.checkpoint_every, position, done) or done >= images:
                 checkpoints.save(state, done)
             if (
                 prior is not None
