@@ -33,6 +33,7 @@ LEVELS = {
 }
 SETTINGS = {
     "blurred-flow-0.7": "blurred flow to 0.7",
+    "no-blur-0.7": "the same without blur",
     "blurred-flow": "blurred flow",
     "rectified-flow": "rectified flow",
     "vp": "VP",
