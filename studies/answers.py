@@ -57,10 +57,11 @@ def line(ax: Axes, points: list[tuple[float, Result]], label: str, **style: str)
     ax.errorbar(x, distances, errors, label=label, marker="o", markersize=4, capsize=2, **style)
 
 
-def against_calls(ax: Axes, found: Results, evaluation: str, arm: str, label: str) -> None:
+def against_calls(
+    ax: Axes, found: Results, evaluation: str, arm: str, label: str, **style: str
+) -> None:
     points = [(calls, r[arm]) for (e, calls), r in found.items() if e == evaluation and arm in r]
-    if points:
-        line(ax, points, label)
+    line(ax, points, label, **style)
 
 
 def logarithmic(ax: Axes, ticks: tuple[int, ...]) -> None:
@@ -103,9 +104,12 @@ def corruptions(ax: Axes) -> None:
     found = results("headline")
     for arm, label in SETTINGS.items():
         against_calls(ax, found, "multistep", arm, label)
-    against_calls(ax, found, "multistep shifted", "blurred-flow-0.7", "to 0.7, times shifted")
+    same = {"color": "tab:blue", "linestyle": "--"}
+    against_calls(
+        ax, found, "multistep shifted", "blurred-flow-0.7", "to 0.7, times shifted", **same
+    )
     logarithmic(ax, (5, 10, 20, 30, 50, 100))
-    ax.set_ylim(top=300)  # room for the legend
+    ax.set_ylim(top=1000)  # room for the legend
 
 
 def starts(ax: Axes) -> None:
