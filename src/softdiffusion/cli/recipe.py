@@ -41,10 +41,7 @@ def add_recipe(parser: Parser) -> None:
         "--size", type=PositiveInt | None, default=None, help="Side of the images, pixels."
     )
     parser.add_argument(
-        "--channels",
-        type=int,
-        default=1,
-        help="1 makes the images grey, 3 is RGB.",
+        "--channels", type=int, default=1, help="1 makes the images grey, 3 is RGB."
     )
     parser.add_argument("--flips", type=bool, default=False, help="Mirror every second image.")
     parser.add_argument(

@@ -137,7 +137,7 @@ def _images(root: Path) -> list[Path]:
 
 
 def _labels(folder: Path, files: list[Path], split: str) -> Tensor | None:
-    """The number of every file's subfolder, of all that hold one; None if a file lies in none."""
+    """The number of every file's subfolder among those with images; None if one lies in none."""
     own_splits = _has_own_splits(folder)
     roots = [folder / "train", folder / "test"] if own_splits else [folder]
     root = folder / split if own_splits else folder

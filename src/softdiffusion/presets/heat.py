@@ -68,9 +68,10 @@ def inverse_heat(
         final: Final = "x0_hat",
         **options: Any,
     ) -> Sampler:
-        if times is None:
+        if times is None and steps >= 1:
             times = spaced(1 / steps, steps, shift) + [0.0] * (final == "sigma_min")
-        return NaiveSampler(sampled, denoiser, times=times, final=final, **options)
+        chosen = {"steps": steps, "shift": shift, "times": times, "final": final}
+        return NaiveSampler(sampled, denoiser, **chosen, **options)
 
     return Preset(
         process=SoftDiffusion(HeatKernel(), Schedule(severity, Constant(sigma))),

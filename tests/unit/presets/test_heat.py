@@ -66,6 +66,8 @@ def test_heats_sampler_takes_other_steps_and_times():
     assert inverse_heat().sampler(denoiser, times=[0.9, 0.1]).grid == [0.9, 0.1]
     shifted = inverse_heat().sampler(denoiser, steps=4, shift=3.0).grid
     assert shifted == pytest.approx([1.0, 0.9, 0.75, 0.5])
+    with pytest.raises(ValueError, match="number of steps must be at least 1, but is 0"):
+        inverse_heat().sampler(denoiser, steps=0)
     to_the_end = inverse_heat().sampler(denoiser, steps=4, final="sigma_min")
     assert to_the_end.grid == [1.0, 0.75, 0.5, 0.25, 0.0] and to_the_end.nfe == 4
 
