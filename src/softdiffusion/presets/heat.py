@@ -70,8 +70,9 @@ def inverse_heat(
     ) -> Sampler:
         if times is None and steps >= 1:
             times = spaced(1 / steps, steps, shift) + [0.0] * (final == "sigma_min")
-        chosen = {"steps": steps, "shift": shift, "times": times, "final": final}
-        return NaiveSampler(sampled, denoiser, **chosen, **options)
+        return NaiveSampler(
+            sampled, denoiser, steps=steps, shift=shift, times=times, final=final, **options
+        )
 
     return Preset(
         process=SoftDiffusion(HeatKernel(), Schedule(severity, Constant(sigma))),
