@@ -9,14 +9,14 @@ from typing import Any
 import safetensors.torch
 import torch
 from safetensors import SafetensorError
-from torch import Tensor
+from torch import Tensor, nn
 
 from .configuration import from_config, to_config
 from .denoisers import EMA, BaseDenoiser
 from .priors import DataPrior, Prior
 from .process import SoftDiffusion
 
-__all__ = ["MODEL_FILES", "check_savable", "load", "save"]
+__all__ = ["MODEL_FILES", "check_savable", "load", "save", "state_of"]
 
 _FORMAT = 1
 _CONFIG = "config.json"
@@ -62,12 +62,7 @@ def save(path: str | Path, denoiser: BaseDenoiser, prior: Prior | None = None) -
     shutil.rmtree(draft, ignore_errors=True)
     draft.mkdir(parents=True)
     (draft / _CONFIG).write_text(json.dumps(config, indent=2) + "\n", encoding="utf-8")
-    weights = {
-        # Copies, since safetensors refuses tensors that share memory.
-        name: tensor.detach().cpu().clone().contiguous()
-        for name, tensor in denoiser.state_dict().items()
-    }
-    safetensors.torch.save_file(weights, draft / _WEIGHTS)
+    safetensors.torch.save_file(state_of(denoiser), draft / _WEIGHTS)
     if tensors:
         safetensors.torch.save_file(tensors, draft / _TENSORS)
 
@@ -117,6 +112,14 @@ def load(
     # Assigned, not copied, so that a model keeps the precision in which it was saved.
     denoiser.load_state_dict(weights, assign=True)
     return denoiser.to(device).eval(), prior
+
+
+def state_of(module: nn.Module) -> dict[str, Tensor]:
+    """Weights and buffers on the CPU, as copies: safetensors refuses tensors that share memory."""
+    return {
+        name: tensor.detach().cpu().clone().contiguous()
+        for name, tensor in module.state_dict().items()
+    }
 
 
 def check_savable(denoiser: BaseDenoiser, prior: Prior | None) -> None:

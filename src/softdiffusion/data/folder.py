@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -114,8 +115,7 @@ def _files(folder: Path, split: str) -> list[Path]:
         raise FileNotFoundError(f"There is no folder {folder}; check the path behind 'folder:'.")
     own_splits = _has_own_splits(folder)
     root = folder / split if own_splits else folder
-    files = _images(root)
-    files.sort(key=lambda path: path.relative_to(root).parts)
+    files = sorted(_images(root), key=lambda path: path.relative_to(root).parts)
     if not own_splits:
         held_out = slice(_HELD_OUT - 1, None, _HELD_OUT)
         if split == "test":
@@ -131,9 +131,11 @@ def _files(folder: Path, split: str) -> list[Path]:
     return files
 
 
-def _images(root: Path) -> list[Path]:
-    found = [path for path in root.rglob("*") if path.suffix.lower() in SUFFIXES]
-    return [p for p in found if not any(part[0] == "." for part in p.relative_to(root).parts)]
+def _images(root: Path) -> Iterator[Path]:
+    for path in root.rglob("*"):
+        hidden = any(part[0] == "." for part in path.relative_to(root).parts)
+        if path.suffix.lower() in SUFFIXES and not hidden:
+            yield path
 
 
 def _labels(folder: Path, files: list[Path], split: str) -> Tensor | None:
@@ -144,8 +146,8 @@ def _labels(folder: Path, files: list[Path], split: str) -> Tensor | None:
     parts = [file.relative_to(root).parts for file in files]
     if any(len(part) == 1 for part in parts):
         return None
-    found = [file.relative_to(parent).parts for parent in roots for file in _images(parent)]
-    classes = sorted({part[0] for part in found if len(part) > 1})
+    folders = (child for parent in roots for child in parent.iterdir() if child.is_dir())
+    classes = sorted({c.name for c in folders if c.name[0] != "." and any(_images(c))})
     return torch.tensor([classes.index(part[0]) for part in parts])
 
 

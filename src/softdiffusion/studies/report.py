@@ -134,13 +134,13 @@ def _draw(study: Study, results: Results) -> list[Path]:
         {
             "arm": arm,
             "evaluation": evaluation,
-            "nfe": arms[arm].nfe,
-            "distance": arms[arm].distance,
-            "error": arms[arm].error,
+            "nfe": r.nfe,
+            "distance": r.distance,
+            "error": r.error,
         }
         for arm in study.arms
         for (evaluation, _), arms in results.items()
-        if arm in arms
+        if (r := arms.get(arm))
     ]
     floor = next(r.floor for arms in results.values() for r in arms.values())
     for within, across in (("evaluation", "arm"), ("arm", "evaluation")):

@@ -10,6 +10,8 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
+from ..saving import state_of
+
 __all__ = ["Checkpoint", "Checkpoints"]
 
 _FORMAT = 1
@@ -49,8 +51,8 @@ class Checkpoints:
         draft = self.folder / "checkpoint.draft"
         shutil.rmtree(draft, ignore_errors=True)
         draft.mkdir(parents=True)
-        save_file(_copies(checkpoint.denoiser.state_dict()), draft / "denoiser.safetensors")
-        save_file(_copies(checkpoint.ema.state_dict()), draft / "ema.safetensors")
+        save_file(state_of(checkpoint.denoiser), draft / "denoiser.safetensors")
+        save_file(state_of(checkpoint.ema), draft / "ema.safetensors")
         optimizer = _optimizer_tensors(checkpoint.optimizer)
         save_file(optimizer | {"times": checkpoint.times}, draft / "optimizer.safetensors")
         (draft / "state.json").write_text(json.dumps({"format": _FORMAT, "images": images}))
@@ -98,11 +100,6 @@ class Checkpoints:
         checkpoint.times.copy_(times)
         _load_optimizer(checkpoint.optimizer, optimizer)
         return images
-
-
-def _copies(tensors: dict[str, Tensor]) -> dict[str, Tensor]:
-    """Copies, for safetensors refuses tensors that share memory."""
-    return {name: tensor.detach().clone().contiguous() for name, tensor in tensors.items()}
 
 
 def _optimizer_tensors(optimizer: torch.optim.Optimizer) -> dict[str, Tensor]:
