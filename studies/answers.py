@@ -109,7 +109,6 @@ def corruptions(ax: Axes) -> None:
         ax, found, "multistep shifted", "blurred-flow-0.7", "to 0.7, times shifted", **same
     )
     logarithmic(ax, (5, 10, 20, 30, 50, 100))
-    ax.set_ylim(top=1000)  # room for the legend
 
 
 def starts(ax: Axes) -> None:
@@ -135,20 +134,23 @@ def costs(ax: Axes) -> None:
 
 
 def main() -> None:
-    figure = Figure(figsize=(13, 6.6), layout="constrained")
+    figure = Figure(figsize=(13, 7.2), layout="constrained")
+    above, below = figure.subfigures(2, 1)
+    axes = [*above.subplots(1, 3), *below.subplots(1, 3, width_ratios=(2, 1, 1))]
     panels = {
         "1. Which loss?": (losses, "Fréchet distance"),
         "2. Which sampler? (blurred flow)": (samplers, "network calls an image"),
         "3. Which levels?": (schedules, "Fréchet distance"),
         "4. Which corruption?": (corruptions, "network calls an image"),
-        "5. Where to start? (5 calls)": (starts, "t of the fitted start; 1 is noise alone"),
-        "6. What does it cost? (10 calls)": (costs, "training images, thousands"),
+        "5. Which start? (5 calls)": (starts, "t of the fitted start; 1 is noise alone"),
+        "6. Which cost? (10 calls)": (costs, "training images, thousands"),
     }
-    for ax, (title, (draw, label)) in zip(figure.subplots(2, 3).flat, panels.items(), strict=True):
+    for ax, (title, (draw, label)) in zip(axes, panels.items(), strict=True):
         draw(ax)
         ax.set(title=title, xlabel=label)
         ax.grid(alpha=0.3)
-        ax.legend(fontsize=7, ncols=2 if draw is corruptions else 1)
+        beside = {"loc": "center left", "bbox_to_anchor": (1, 0.5)} if draw is corruptions else {}
+        ax.legend(fontsize=7, **beside)
         if "Fréchet" not in label:
             ax.set_ylabel("Fréchet distance")
     figure.savefig(PICTURE, dpi=120)
