@@ -19,9 +19,8 @@ _PAGE = 255
 def to_uint8(images: Tensor) -> np.ndarray:
     r"""Quantises images, :math:`\operatorname{round}(127.5\,(x + 1))` clipped to [0, 255].
 
-    This is the only place where the package turns images into bytes. Bytes that were read as
-    :math:`k / 127.5 - 1` come back exactly; values outside [-1, 1], as noisy images have them,
-    become black or white.
+    Bytes that were read as :math:`k / 127.5 - 1` come back exactly; values outside [-1, 1], as
+    noisy images have them, become black or white. Metrics round their images by the same formula.
 
     Arguments:
         images: The images, (N, C, H, W), with [-1, 1] from black to white.

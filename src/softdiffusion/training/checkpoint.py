@@ -57,8 +57,6 @@ class Checkpoints:
         save_file(optimizer | {"times": checkpoint.times}, draft / "optimizer.safetensors")
         (draft / "state.json").write_text(json.dumps({"format": _FORMAT, "images": images}))
         older = [path for path in self.folder.glob("checkpoint-*[0-9]") if path != target]
-        if target.exists():
-            shutil.rmtree(target)
         draft.rename(target)
         for path in older:
             shutil.rmtree(path)

@@ -14,14 +14,16 @@ __all__ = ["LossMeter", "Records"]
 
 
 class LossMeter:
-    """The mean loss since the last reading, overall and per level of t."""
+    """The mean loss since the last reading: over all times, which is minimised, and per level."""
 
     def __init__(self) -> None:
+        self.total = 0.0
         self.sums = torch.zeros(LEVELS, dtype=torch.float64)
         self.counts = torch.zeros(LEVELS, dtype=torch.float64)
 
-    def add(self, t: Tensor, loss: Tensor) -> None:
-        """Takes in the losses at the times `t`."""
+    def add(self, t: Tensor, loss: Tensor, weight: Tensor) -> None:
+        """Takes in the losses at the times `t`, with the weights that make up for their density."""
+        self.total += float((weight * loss).double().sum())
         level = level_of(t)
         self.sums.index_add_(0, level, loss.double())
         self.counts.index_add_(0, level, torch.ones_like(loss, dtype=torch.float64))
@@ -32,7 +34,8 @@ class LossMeter:
             s / n if n else None
             for s, n in zip(self.sums.tolist(), self.counts.tolist(), strict=True)
         ]
-        loss = float(self.sums.sum() / self.counts.sum())
+        loss = self.total / float(self.counts.sum())
+        self.total = 0.0
         self.sums.zero_()
         self.counts.zero_()
         return {"loss": loss, "loss_per_level": per_level}

@@ -95,9 +95,10 @@ def train(
     Raises:
         ValueError: If the folder holds a run with another configuration, other data or a damaged
             checkpoint, the data do not have the labels that the denoiser's classes need, the prior
-            can't be saved with the denoiser, no image is asked for, or fewer than were seen
-            already, a tensor is out of range or not finite, the device lacks the precision, the
-            processes can't share a batch evenly, or the loss or its gradient is not finite.
+            can't be saved with the denoiser, or is missing for sample grids, no image is asked for,
+            or fewer than were seen already, a tensor is out of range or not finite, the device
+            lacks the precision, the processes can't share a batch evenly, or the loss or its
+            gradient is not finite.
     """
     from accelerate import Accelerator
     from tqdm import tqdm
@@ -106,6 +107,11 @@ def train(
     process = denoiser.process
     _check_count(images)
     check_savable(denoiser, prior)
+    if options.sample_every and prior is None:
+        raise ValueError(
+            f"Sample grids every {options.sample_every} images need a start, but there is no prior "
+            "to be saved with the model; set sample_every to 0, or give a fitted prior."
+        )
     data = data if isinstance(data, Images) else ArrayImages("data", data.cpu())
     classes = labels_of(data, denoiser.classes)
     processes()  # first, since it says where they are
@@ -171,7 +177,7 @@ def train(
         loss = objective(process, predict, x0, t, noise)
         accelerator.backward((weight * loss).mean())
         norm = accelerator.clip_grad_norm_(network.parameters(), options.clip)
-        t, loss = (accelerator.gather(a).cpu() for a in (t, loss.detach()))
+        t, loss, weight = (accelerator.gather(a).cpu() for a in (t, loss.detach(), weight))
         _check_finite("loss", loss, position, options)
         if options.precision != "fp16":  # whose scaler leaves such a step out
             _check_finite("gradient of the loss", norm, position, options)
@@ -182,7 +188,7 @@ def train(
         ema.update(denoiser)
 
         times.update(t, loss)
-        meter.add(t, loss)
+        meter.add(t, loss, weight)
         done = position + options.batch_size
         bar.update(options.batch_size)
 
@@ -198,11 +204,7 @@ def train(
                 bar.set_postfix(loss=f"{row['loss']:.4g}")
             if _passes(options.checkpoint_every, position, done) or done >= images:
                 checkpoints.save(state, done)
-            if (
-                prior is not None
-                and options.sample_every
-                and _passes(options.sample_every, position, done)
-            ):
+            if prior is not None and _passes(options.sample_every, position, done):
                 _draw(out / "samples" / f"{done:09d}.png", ema, prior)
     bar.close()
     if accelerator.is_main_process:
@@ -247,8 +249,8 @@ def _ramp(position: int, images: int, options: TrainingOptions) -> float:
 
 
 def _passes(interval: int, before: int, after: int) -> bool:
-    """Whether a multiple of the interval lies in (before, after]."""
-    return before // interval < after // interval
+    """Whether a multiple of the interval lies in (before, after]; of 0 there is none."""
+    return interval > 0 and before // interval < after // interval
 
 
 @torch.no_grad()

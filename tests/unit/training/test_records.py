@@ -1,6 +1,7 @@
 """What a training writes down."""
 
 import json
+import math
 
 import pytest
 import torch
@@ -17,14 +18,25 @@ def row(images: int) -> dict:
 
 def test_the_meter_averages_overall_and_by_level_and_starts_again():
     meter = LossMeter()
-    meter.add(torch.tensor([0.05, 0.09, 0.55]), torch.tensor([1.0, 2.0, 6.0]))
-    meter.add(torch.tensor([0.01, 1.0]), torch.tensor([6.0, 10.0]))
+    meter.add(torch.tensor([0.05, 0.09, 0.55]), torch.tensor([1.0, 2.0, 6.0]), torch.ones(3))
+    meter.add(torch.tensor([0.01, 1.0]), torch.tensor([6.0, 10.0]), torch.ones(2))
     read = meter.read()
     assert read["loss"] == pytest.approx(5)
     expected = {0: 3.0, 5: 6.0, LEVELS - 1: 10.0}
     assert read["loss_per_level"] == [expected.get(level) for level in range(LEVELS)]
-    meter.add(torch.tensor([0.5]), torch.tensor([7.0]))
+    meter.add(torch.tensor([0.5]), torch.tensor([7.0]), torch.ones(1))
     assert meter.read()["loss"] == 7
+
+
+def test_the_overall_mean_is_over_all_times_however_they_are_drawn():
+    # The loss is the time itself, with the mean 1/2; times of the density 2 t have a mean of 2/3.
+    u = (torch.arange(100_000, dtype=torch.float64) + 0.5) / 100_000
+    t = u.sqrt()
+    meter = LossMeter()
+    meter.add(t, t, 1 / (2 * t))
+    read = meter.read()
+    assert math.isclose(read["loss"], 0.5, rel_tol=1e-6)
+    assert math.isclose(read["loss_per_level"][0], 2 / 3 * 0.1, rel_tol=1e-3)
 
 
 def test_rows_behind_the_position_and_a_torn_one_are_dropped(tmp_path):
