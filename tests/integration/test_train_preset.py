@@ -58,11 +58,23 @@ def test_every_preset_can_be_trained(tmp_path, name, capsys):
     assert "weights" in capsys.readouterr().out
 
 
+#: The values of the selection that stands for a schedule that is left out.
+DEFAULT_SELECTION = ["--schedule.max_severity", "8", "--schedule.sigma", "[0.02, 0.2]"]
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
         (["--preset", "ddpm"], "There is no preset 'ddpm'; there are ve, vp,"),
         (["--preset", "vp", "--objective", "CleanRegression"], "leave out the preset or the obj"),
+        (  # the default, said aloud
+            ["--preset", "vp", "--objective", "StepMatched", "--objective.steps", "10"],
+            "leave out the preset or the objective",
+        ),
+        (
+            ["--preset", "vp", "--schedule", "Wasserstein", *DEFAULT_SELECTION],
+            "leave out the preset or the schedule",
+        ),
         (["--preset", "vp", "--levels", "9"], "leave out the preset or the schedule"),
     ],
 )

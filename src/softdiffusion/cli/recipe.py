@@ -1,6 +1,6 @@
 """What a recipe says: the arguments that `corrupt`, `schedule` and `train` share."""
 
-from typing import Literal
+from typing import Any, Literal
 
 import torch
 from jsonargparse import Namespace
@@ -12,7 +12,7 @@ from ..corruptions import Corruption
 from ..data import Images, measured, open
 from ..denoisers import Denoiser, Preconditioning
 from ..objectives import Objective
-from ..presets import PRESETS, Preset
+from ..presets import PRESETS, Preset, named
 from ..priors import DataPrior, GaussianPrior, MixturePrior, Prior
 from ..process import SoftDiffusion
 from ..schedules import Schedule, Selection, Wasserstein
@@ -22,9 +22,23 @@ from .parser import Parser
 __all__ = ["Recipe", "add_recipe"]
 
 #: What is left out, filled in late: told from the same class named beside a preset.
-_DEFAULTS = {
-    "corruption": "softdiffusion.GaussianBlur",
-    "preconditioning": "softdiffusion.Residual",
+_DEFAULTS: dict[str, tuple[Any, dict[str, Any]]] = {
+    "corruption": (Corruption, {"class_path": "softdiffusion.GaussianBlur"}),
+    "schedule": (
+        Schedule | Wasserstein,
+        {
+            "class_path": "softdiffusion.schedules.Wasserstein",
+            "init_args": {"max_severity": 8.0, "sigma": [0.02, 0.2], "levels": 32},
+        },
+    ),
+    "preconditioning": (Preconditioning, {"class_path": "softdiffusion.Residual"}),
+    "objective": (
+        Objective,
+        {
+            "class_path": "softdiffusion.StepMatched",
+            "init_args": {"steps": 10, "soft_share": 0.1},
+        },
+    ),
 }
 
 
@@ -55,17 +69,15 @@ def add_recipe(parser: Parser) -> None:
         "--corruption",
         type=Corruption | None,
         default=None,
-        help=f"The corruption; {_DEFAULTS['corruption']} if it is left out.",
+        help="The corruption; softdiffusion.GaussianBlur if it is left out.",
     )
     parser.add_argument(
         "--schedule",
-        type=Schedule | Wasserstein,
+        type=Schedule | Wasserstein | None,
         sub_configs=True,
-        default={
-            "class_path": "softdiffusion.schedules.Wasserstein",
-            "init_args": {"max_severity": 8.0, "sigma": [0.02, 0.2], "levels": 32},
-        },
-        help="A schedule, a selection by distance, or a file written by `softdiffusion schedule`.",
+        default=None,
+        help="A schedule, a selection by distance, or a file written by `softdiffusion schedule`; "
+        "if it is left out, 32 levels by distance, up to severity 8 and noise from 0.02 to 0.2.",
     )
     parser.add_argument(
         "--levels", type=int | None, default=None, help="Overrides the levels of a selection."
@@ -84,15 +96,14 @@ def add_recipe(parser: Parser) -> None:
         "--preconditioning",
         type=Preconditioning | None,
         default=None,
-        help=f"What the network predicts; {_DEFAULTS['preconditioning']} if it is left out.",
+        help="What the network predicts; softdiffusion.Residual if it is left out.",
     )
     parser.add_argument(
         "--objective",
-        type=Objective,
-        default={
-            "class_path": "softdiffusion.StepMatched",
-            "init_args": {"steps": 10, "soft_share": 0.1},
-        },
+        type=Objective | None,
+        default=None,
+        help="The loss; softdiffusion.StepMatched for 10 steps, with a soft share of 0.1, if it is "
+        "left out.",
     )
     parser.add_argument(
         "--prior",
@@ -118,28 +129,20 @@ class Recipe:
     """
 
     def __init__(self, parser: Parser, arguments: Namespace) -> None:
-        if arguments.levels is not None or arguments.epsilon is not None:
-            chosen = arguments.schedule
-            if "Wasserstein" not in chosen.class_path:
-                raise ValueError(
-                    f"--levels and --epsilon belong to a selection, but the schedule is a "
-                    f"{chosen.class_path}; use --schedule Wasserstein."
-                )
-            chosen.init_args.levels = arguments.levels
-            chosen.init_args.epsilon = arguments.epsilon
+        if arguments.preset is None:
+            _fill(arguments)
+        _override(arguments)
         if arguments.backbone is None:
             channels = Namespace(channels=arguments.channels)
             arguments.backbone = Namespace(class_path="softdiffusion.SmallUNet", init_args=channels)
-        if arguments.preset is None:
-            for name, class_path in _DEFAULTS.items():
-                arguments[name] = arguments[name] or Namespace(class_path=class_path)
         torch.manual_seed(arguments.seed)  # for the first weights of the backbone
         self.arguments = arguments
         self.built = parser.instantiate(arguments)
         if arguments.preset is not None:
-            self._expand(parser, _preset(self.built.preset))
+            chosen = self.built.preset
+            self._expand(chosen if isinstance(chosen, Preset) else named(chosen))
 
-    def _expand(self, parser: Parser, preset: Preset) -> None:
+    def _expand(self, preset: Preset) -> None:
         """Puts the preset's parts in their places, so that the written recipe says them all."""
         parts = {
             "corruption": preset.process.corruption,
@@ -147,9 +150,8 @@ class Recipe:
             "preconditioning": preset.preconditioning,
             "objective": preset.objective,
         }
-        defaults = parser.get_defaults()
         for name, part in parts.items():
-            if self.arguments[name] != defaults[name]:
+            if self.arguments[name] is not None:
                 raise ValueError(
                     f"The preset brings its {name}, but the recipe names another one; leave out "
                     f"the preset or the {name}."
@@ -212,10 +214,28 @@ class Recipe:
         return TrainingOptions(**{name: self.arguments[name] for name in names})
 
 
-def _preset(named: Preset | str) -> Preset:
-    """The preset of a name, with the values of its paper."""
-    if isinstance(named, Preset):
-        return named
-    if named not in PRESETS:
-        raise ValueError(f"There is no preset {named!r}; there are {', '.join(PRESETS)}.")
-    return PRESETS[named]()
+def _fill(arguments: Namespace) -> None:
+    """Puts defaults in the places of the parts that were left out."""
+    parser = Parser()
+    for name, (kind, default) in _DEFAULTS.items():
+        parser.add_argument(f"--{name}", type=kind, default=default)
+    defaults = parser.get_defaults()
+    for name in _DEFAULTS:
+        arguments[name] = arguments[name] or defaults[name]
+
+
+def _override(arguments: Namespace) -> None:
+    """Lets --levels and --epsilon replace those of a selection."""
+    if arguments.levels is None and arguments.epsilon is None:
+        return
+    chosen = arguments.schedule
+    if chosen is None or "Wasserstein" not in chosen.class_path:
+        schedule, remedy = "the preset's", "leave out the preset or the schedule's levels"
+        if chosen is not None:
+            schedule, remedy = f"a {chosen.class_path}", "use --schedule Wasserstein"
+        raise ValueError(
+            f"--levels and --epsilon belong to a selection, but the schedule is {schedule}; "
+            f"{remedy}."
+        )
+    chosen.init_args.levels = arguments.levels
+    chosen.init_args.epsilon = arguments.epsilon

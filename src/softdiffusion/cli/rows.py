@@ -37,10 +37,10 @@ class Rows:
         return any((row["sampler"], row["steps"]) == (sampler, steps) for row in self)
 
     def add(self, row: dict[str, Any]) -> None:
-        """Adds a row and writes the file."""
-        self._rows.append({**row, "conditions": self.conditions})
+        """Adds a row to those that the file has by now, for another evaluation may run beside."""
+        self._rows = [*_read(self.path), {**row, "conditions": self.conditions}]
         self.path.parent.mkdir(parents=True, exist_ok=True)
-        draft = self.path.with_suffix(".draft")
+        draft = self.path.with_suffix(f".draft-{os.getpid()}")
         draft.write_text(json.dumps(self._rows, indent=2))
         os.replace(draft, self.path)
 

@@ -1,8 +1,7 @@
 """Presets: methods, each a choice of C_t, sigma_t, loss, prediction and sampler."""
 
-from collections.abc import Callable
-
 from .blurred_flow import blurred_flow
+from .catalogue import PRESETS, named
 from .cold import GaussianMasks, cold_blur, cold_inpainting, cold_pixelate
 from .heat import BlurringKernel, BlurringNoise, blurring, inverse_heat
 from .noise import EDMRegression, edm, rectified_flow, ve, vp
@@ -25,6 +24,7 @@ __all__ = [
     "cold_pixelate",
     "edm",
     "inverse_heat",
+    "named",
     "rectified_flow",
     "scale_space",
     "soft_blur",
@@ -32,23 +32,3 @@ __all__ = [
     "ve",
     "vp",
 ]
-
-#: All presets by name.
-PRESETS: dict[str, Callable[..., Preset]] = {
-    preset.__name__: preset
-    for preset in (
-        ve,
-        vp,
-        rectified_flow,
-        edm,
-        soft_blur,
-        soft_mask,
-        inverse_heat,
-        blurring,
-        cold_blur,
-        cold_inpainting,
-        cold_pixelate,
-        scale_space,
-        blurred_flow,
-    )
-}
