@@ -102,6 +102,39 @@ def test_a_study_goes_on_and_reports(tmp_path):
     assert final.stat().st_mtime_ns == trained
 
 
+def test_an_arm_is_measured_by_its_preset_s_own_sampler(tmp_path):
+    (tmp_path / "base.yaml").write_text("data: digits\nsize: 8\nimages: 64\n")
+    study = tmp_path / "study.yaml"
+    heat = "{class_path: softdiffusion.presets.inverse_heat, init_args: {blur_max: 4.0}}"
+    study.write_text(f"""
+title: Own samplers
+recipe: base.yaml
+images: 64
+seeds: [0, 1]
+samples: 40
+evaluations:
+  - {{sampler: own, calls: [3]}}
+  - {{sampler: NaiveSampler, calls: [3]}}
+  - {{sampler: NaiveSampler, calls: [3], options: {{times: [1.0, 0.5]}}, label: two times}}
+arms:
+  edm: {{preset: edm}}
+  heat: {{preset: {heat}}}
+""")
+    run = ["study", "run", str(study), "--runs", str(tmp_path / "runs"), "--seeds", "[1]"]
+    main(run)
+    rows = {(r["arm"], r["evaluation"]): r for r in Rows(tmp_path / "rows.jsonl")}
+    assert {r["seed"] for r in rows.values()} == {1}
+    assert rows["edm", "own"]["nfe"] == 3  # Heun: two noise levels and the last prediction
+    # Heat's own sampler is the naive one, with more noise than it was trained with.
+    assert rows["heat", "own"]["frechet"] != rows["heat", "naive"]["frechet"]
+    assert rows["heat", "two times"]["nfe"] == 2
+    with pytest.raises(SystemExit, match="No arm that is to run has the seed 5"):
+        main([*run[:-1], "[5]"])
+    study.write_text(study.read_text().replace("[1.0, 0.5]", "[1.0, 0.4]"))
+    with pytest.raises(SystemExit, match="edm by two times that was made by another recipe"):
+        main(run)
+
+
 def test_an_arm_that_fails_says_why(tmp_path):
     (tmp_path / "base.yaml").write_text(RECIPE)
     study = tmp_path / "study.yaml"

@@ -1,5 +1,6 @@
 """Run a study, a grid of trainings that differ in one thing, or report what it gave."""
 
+import json
 import signal
 from pathlib import Path
 from typing import Literal
@@ -19,7 +20,7 @@ def parser() -> Parser:
         "action",
         type=Literal["run", "report", "measure"],
         help="run trains and measures all arms, and goes on after a stop; report writes "
-        "report.md, report.html and figures; measure measures a single model, as run does.",
+        "report.md, report.html and figures; measure measures what is trained, as run does.",
     )
     parser.add_argument("study", type=Path, help="The study's YAML file.")
     parser.add_argument(
@@ -28,10 +29,8 @@ def parser() -> Parser:
     parser.add_argument("--runs", type=Path | None, default=None, help="Default: runs/STUDY.")
     parser.add_argument("--jobs", type=int, default=1, help="run: arms side by side.")
     parser.add_argument("--threads", type=int, default=1, help="run: cores of each of them.")
-    parser.add_argument(
-        "--arms", type=list[str], default=[], help="run: only these; measure: the one."
-    )
-    parser.add_argument("--seed", type=int, default=0, help="measure: the training's seed.")
+    parser.add_argument("--arms", type=list[str], default=[], help="run, measure: only these.")
+    parser.add_argument("--seeds", type=list[int], default=[], help="run, measure: only these.")
     return parser
 
 
@@ -44,12 +43,13 @@ def run(arguments: Namespace) -> None:
         print(f"wrote {write_report(study)}")
     elif arguments.action == "measure":
         for arm in study.chosen(arguments.arms):
-            measure(study, arm, arguments.seed, runs)
+            for seed in arguments.seeds or arm.seeds:
+                measure(study, arm, seed, runs)
     else:
 
         def command(arm: Arm, seed: int) -> list[str]:
             options = ["--runs", str(runs), *(["--scale", scale] if scale else [])]
-            model = ["--arms", f"[{arm.name}]", "--seed", str(seed)]
+            model = ["--arms", json.dumps([arm.name]), "--seeds", json.dumps([seed])]
             return ["study", "measure", str(path), *options, *model]
 
         # To be killed is to be stopped by Ctrl-C: no training may go on unseen.
@@ -62,6 +62,7 @@ def run(arguments: Namespace) -> None:
                 jobs=arguments.jobs,
                 threads=arguments.threads,
                 only=arguments.arms,
+                seeds=arguments.seeds,
             )
         finally:
             signal.signal(signal.SIGTERM, before)

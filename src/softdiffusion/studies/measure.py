@@ -1,13 +1,15 @@
 """Measuring one trained model of a study."""
 
 import time
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import torch
 from torch import Tensor
 
-from .. import samplers
+from .. import presets, samplers
 from ..data import Images, measured, open
 from ..denoisers import BaseDenoiser
 from ..priors import DataPrior, GaussianPrior, MixturePrior, Prior
@@ -41,7 +43,8 @@ def measure(study: Study, arm: Arm, seed: int, runs: Path) -> None:
         runs: The folder of all trainings.
 
     Raises:
-        ValueError: If an evaluation names an unknown sampler, no number of steps makes the calls
+        ValueError: If an evaluation names an unknown sampler, or the own one of an arm without a
+            preset, no number of steps makes the calls
             it asks for, or rows were made with other numbers of samples or images.
     """
     rows = Rows(study.folder / "rows.jsonl")
@@ -63,7 +66,7 @@ def measure(study: Study, arm: Arm, seed: int, runs: Path) -> None:
     )
     yardstick = Yardstick(train, test, study.samples)
     for evaluation, calls in wanted:
-        sampler = _sampler(evaluation, calls, denoiser)
+        sampler = _sampler(arm, evaluation, calls, denoiser)
         start = _start(evaluation.start, prior, denoiser, train, arm.name)
         noise = generators(seed, range(study.samples))
         clock = time.perf_counter()
@@ -77,6 +80,7 @@ def measure(study: Study, arm: Arm, seed: int, runs: Path) -> None:
             "nfe": sampler.nfe,
             **yardstick(images),
             "images": arm.recipe["images"],
+            "setting": arm.setting(evaluation),
             "sampling_seconds": round(seconds, 1),
             **machine(),
         }
@@ -89,18 +93,30 @@ def measure(study: Study, arm: Arm, seed: int, runs: Path) -> None:
         )
 
 
-def _sampler(evaluation: Evaluation, calls: int, denoiser: BaseDenoiser) -> Sampler:
-    """The sampler with the number of steps that makes so many calls."""
-    kind = getattr(samplers, evaluation.sampler, None)
-    if not (isinstance(kind, type) and issubclass(kind, Sampler)):
-        raise ValueError(f"There is no sampler {evaluation.sampler!r} in softdiffusion.samplers.")
+def _sampler(arm: Arm, evaluation: Evaluation, calls: int, denoiser: BaseDenoiser) -> Sampler:
+    """The sampler with the largest number of steps that makes no more than so many calls."""
+    build = _kind(arm, evaluation.sampler, denoiser)
     for steps in range(calls, 0, -1):
-        sampler = kind(denoiser.process, denoiser, steps=steps, **evaluation.options)
+        sampler = build(steps=steps, **evaluation.options)
         if sampler.nfe <= calls:
             return sampler
     raise ValueError(
         f"{evaluation.sampler} makes more than {calls} calls even in one step; ask for more."
     )
+
+
+def _kind(arm: Arm, name: str, denoiser: BaseDenoiser) -> Callable[..., Sampler]:
+    """What builds the sampler of this name from its options."""
+    if name == "own":
+        if arm.recipe.get("preset") is None:
+            raise ValueError(
+                f"The arm {arm.name} has no preset, and so no sampler of its own; name a sampler."
+            )
+        return partial(presets.named(arm.recipe["preset"]).sampler, denoiser)
+    kind = getattr(samplers, name, None)
+    if not (isinstance(kind, type) and issubclass(kind, Sampler)):
+        raise ValueError(f"There is no sampler {name!r} in softdiffusion.samplers.")
+    return partial(kind, denoiser.process, denoiser)
 
 
 def _start(
@@ -123,5 +139,4 @@ def _save_picture(
     if seed == arm.seeds[0]:
         from ..plots import save_grid
 
-        name = f"{arm.name}-{evaluation.label}-{calls}.png"
-        save_grid(images, study.folder / "samples" / name)
+        save_grid(images, study.picture(arm.name, evaluation.label, calls))

@@ -40,12 +40,19 @@ def write_report(study: Study) -> Path:
         The path of the page.
 
     Raises:
-        ValueError: If nothing was measured yet, or with other numbers of samples or images.
+        ValueError: If nothing was measured yet, with other numbers of samples or images or another
+            recipe than the study's, or by two extractors, whose distances do not compare.
     """
     folder = study.folder
     rows = Rows(folder / "rows.jsonl").of(study)
     if not rows:
         raise ValueError(f"{folder} has no rows yet; run the study first.")
+    extractors = {row["extractor"] for row in rows}
+    if len(extractors) > 1:
+        raise ValueError(
+            f"{folder / 'rows.jsonl'} has distances by {len(extractors)} extractors, which do not "
+            "compare; remove the rows of all but one."
+        )
     results = summarise(rows)
     table = _table(list(study.arms), results)
     first = rows[0]
@@ -69,7 +76,8 @@ def write_report(study: Study) -> Path:
     markdown = [f"# {study.title}", facts, _markdown(table), "## Cost", made, _markdown(costs)]
     markdown += [f"![{path.stem}]({_link(path, folder)})" for path in figures]
     (folder / "report.md").write_text("\n\n".join(markdown) + "\n")
-    samples = sorted((folder / "samples").glob("*.png"))
+    pictures = (study.picture(arm, *column) for arm in study.arms for column in sorted(results))
+    samples = [path for path in pictures if path.is_file()]
     page = [
         f"<!doctype html><meta charset=utf-8><title>{html.escape(study.title)}</title>",
         f"<style>{_STYLE}</style><h1>{html.escape(study.title)}</h1><p>{html.escape(facts)}</p>",
@@ -110,7 +118,7 @@ def _costs(study: Study, rows: Sequence[dict[str, Any]]) -> Table:
     """What training and sampling took, one line an arm."""
     table = [["arm", "images", "training, minutes", "sampling, ms a call and image"]]
     for name, arm in study.arms.items():
-        losses = study.folder / "losses" / f"{name}-{arm.seeds[0]}.jsonl"
+        losses = study.losses(name, arm.seeds[0])
         own = [row for row in rows if row["arm"] == name and row["seed"] == arm.seeds[0]]
         if own and losses.is_file():
             cost = Cost.of(own, losses)
@@ -149,7 +157,8 @@ def _draw(study: Study, results: Results) -> list[Path]:
             if 1 < len({p[across] for p in lines}) < len(lines):  # lines, and not points alone
                 figures.append(folder / "figures" / f"distance-{within}-{name}.png")
                 plot_distances(lines, figures[-1], floor)
-    for path in sorted((folder / "losses").glob("*.jsonl")):
+    trainings = (study.losses(name, seed) for name, arm in study.arms.items() for seed in arm.seeds)
+    for path in filter(Path.is_file, trainings):
         records = [json.loads(line) for line in path.read_text().splitlines()]
         figures.append(folder / "figures" / f"loss-{path.stem}.png")
         plot_losses(records, figures[-1])

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from .study import Study
+from .study import Arm, Study
 
 __all__ = ["Key", "Rows", "key_of"]
 
@@ -44,8 +44,9 @@ class Rows:
         """The rows of a study's arms.
 
         Raises:
-            ValueError: If a row was made with another number of samples or of training images
-                than the study asks for now.
+            ValueError: If a row was made with another number of samples or of training images,
+                recipe or way to draw samples than the study asks for now. Rows of version 0.1
+                do not say their recipe.
         """
         rows = [row for row in self if row["arm"] in study.arms]
         for row in rows:
@@ -56,6 +57,7 @@ class Rows:
                     f"{row['images']:,} images, but the study asks for {study.samples:,} after "
                     f"{images:,}; remove the arm's rows, or give the arm another name."
                 )
+            _check_setting(self.path, study.arms[row["arm"]], row)
         return rows
 
     def keys(self, study: Study) -> set[Key]:
@@ -67,6 +69,16 @@ class Rows:
         self.path.parent.mkdir(parents=True, exist_ok=True)
         with self.path.open("a") as file:
             file.write(json.dumps(row) + "\n")
+
+
+def _check_setting(path: Path, arm: Arm, row: dict[str, Any]) -> None:
+    now = {e.label: arm.setting(e) for e in arm.evaluations}.get(row["evaluation"])
+    if now and row.get("setting", now) != now:
+        raise ValueError(
+            f"{path} has a row of {arm.name} by {row['evaluation']} that was made by another "
+            "recipe, or with other options, than the study names now; remove the arm's rows, or "
+            "give the arm or the evaluation another name."
+        )
 
 
 def key_of(row: dict[str, Any]) -> Key:

@@ -24,6 +24,7 @@ def run_study(
     jobs: int = 1,
     threads: int = 1,
     only: Sequence[str] = (),
+    seeds: Sequence[int] = (),
 ) -> None:
     """Trains and measures all arms; called again after a stop, it goes on where it was.
 
@@ -38,10 +39,12 @@ def run_study(
         jobs: Trainings side by side, >= 1.
         threads: Cores of each of them, >= 1.
         only: Names of the arms to run; all if empty.
+        seeds: Seeds to run them with; all of their own if empty.
 
     Raises:
-        ValueError: If an arm is unknown, `jobs` or `threads` is below 1, a folder or rows were
-            made by another recipe, or a training or a measurement fails.
+        ValueError: If an arm is unknown, none of them has one of the seeds, `jobs` or `threads` is
+            below 1, a folder or rows were made by another recipe, or a training or a measurement
+            fails.
     """
     if min(jobs, threads) < 1:
         raise ValueError(f"jobs and threads must be at least 1, but are {jobs} and {threads}.")
@@ -49,6 +52,10 @@ def run_study(
     # Seed after seed, so that a study that is stopped early has every arm once.
     rounds = range(max(len(arm.seeds) for arm in arms))
     work = [(arm, arm.seeds[i]) for i in rounds for arm in arms if i < len(arm.seeds)]
+    for seed in seeds:
+        if seed not in {own for _, own in work}:
+            raise ValueError(f"No arm that is to run has the seed {seed}; name one of its file.")
+    work = [(arm, seed) for arm, seed in work if not seeds or seed in seeds]
     commands = Commands(study, threads)
     with ThreadPoolExecutor(jobs) as pool:
         task = partial(_train_and_measure, study, runs, measure, commands)
@@ -72,28 +79,28 @@ def _train_and_measure(
     seed: int,
 ) -> None:
     run = study.run_folder(runs, arm, seed)
+    recipe = run / "arm.yaml"
+    _check(recipe, arm)
     wanted = {(arm.name, seed, e.label, calls) for e in arm.evaluations for calls in e.calls}
     if wanted <= Rows(study.folder / "rows.jsonl").keys(study):
         print(f"{arm.name}, seed {seed}: measured before", flush=True)
         return
-    recipe = run / "arm.yaml"
-    _claim(recipe, arm)
+    recipe.parent.mkdir(parents=True, exist_ok=True)
+    recipe.write_text(yaml.safe_dump(dict(arm.recipe), sort_keys=False))
     if not (run / RECIPE).is_file():  # what a training writes last
         print(f"{arm.name}, seed {seed}: training", flush=True)
         train = ["train", "--config", str(recipe), "--seed", str(seed), "--out", str(run)]
         commands.run([*train, "--progress", "false"], run)
-    losses = study.folder / "losses"
-    losses.mkdir(parents=True, exist_ok=True)
-    shutil.copyfile(run / "stats.jsonl", losses / f"{arm.name}-{seed}.jsonl")
+    losses = study.losses(arm.name, seed)
+    losses.parent.mkdir(parents=True, exist_ok=True)
+    shutil.copyfile(run / "stats.jsonl", losses)
     commands.run(measure(arm, seed), run)
 
 
-def _claim(path: Path, arm: Arm) -> None:
-    """Writes the arm's recipe, or checks that the folder was made by the same."""
+def _check(path: Path, arm: Arm) -> None:
+    """Raises if the folder was made by another recipe."""
     if path.exists() and read_mapping(path) != arm.recipe:
         raise ValueError(
             f"{path.parent} holds a training of the arm {arm.name} by another recipe, see {path}; "
             "choose another folder by --runs, or delete this one."
         )
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(yaml.safe_dump(dict(arm.recipe), sort_keys=False))

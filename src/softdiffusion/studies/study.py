@@ -1,6 +1,8 @@
 """What a study compares, read from its file."""
 
 import dataclasses
+import hashlib
+import json
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -8,6 +10,8 @@ from pathlib import Path
 from typing import Any, Literal, get_args
 
 import yaml
+
+from ..training import TrainingOptions
 
 __all__ = ["Arm", "Evaluation", "Start", "Study", "merge", "read_mapping"]
 
@@ -20,8 +24,8 @@ class Evaluation:
     """One way to draw samples from every model of an arm.
 
     Attributes:
-        sampler: The name of the sampler's class.
-        calls: The numbers of network calls an image.
+        sampler: The name of the sampler's class, or "own" for that of the arm's preset.
+        calls: The numbers of network calls an image, at most: Heun's method makes one less.
         options: Other arguments of the sampler.
         start: Where sampling starts.
         label: What the evaluation is called in tables; the sampler's name if empty.
@@ -67,6 +71,12 @@ class Arm:
     seeds: tuple[int, ...]
     evaluations: tuple[Evaluation, ...]
 
+    def setting(self, evaluation: Evaluation) -> str:
+        """A digest of what a value depends on beside the seed and the number of calls."""
+        drawn = [evaluation.sampler, dict(evaluation.options), evaluation.start]
+        content = json.dumps([self.recipe, drawn], sort_keys=True)
+        return hashlib.sha256(content.encode()).hexdigest()[:12]
+
 
 @dataclass(frozen=True)
 class Study:
@@ -92,8 +102,8 @@ class Study:
 
     An arm's keys are those of the recipe, and null takes a key out of it; `seeds`, `images` and
     `evaluations` replace the study's. A scale replaces `images`, `seeds`, `samples` or
-    `evaluations` for all arms. `trust` may list modules of one's own that arms name; they are
-    found beside the file, too.
+    `evaluations` for all arms; other images shorten or lengthen warm-up and decay in proportion.
+    `trust` may list modules of one's own that arms name; they are found beside the file, too.
 
     Attributes:
         path: Its file.
@@ -126,31 +136,33 @@ class Study:
                 evaluations can't be told apart, or the scale is not one of the file's.
         """
         content = read_mapping(path)
-        scales = content.pop("scales", None) or {}
-        trust = tuple(content.pop("trust", ()))
-        if scale is not None:
-            if scale not in scales:
-                raise ValueError(
-                    f"{path} has no scale {scale!r}; it has {', '.join(scales) or 'none'}."
-                )
-            content |= scales[scale]
+        scales = _names(f"The scales of {path}", content.pop("scales", None) or {})
+        trust = ()
+        if "trust" in content:
+            trust = tuple(_list(f"The modules that {path} trusts", content.pop("trust"), str))
+        if scale is not None and scale not in scales:
+            raise ValueError(
+                f"{path} has no scale {scale!r}; it has {', '.join(scales) or 'none'}."
+            )
+        scaled = scales[scale] if scale else {}
         fields = {"title", "recipe", "images", "seeds", "samples", "evaluations", "arms"}
-        if content.keys() != fields:
-            wrong = ", ".join(sorted(content.keys() ^ fields))
+        whole = {**content, **scaled}
+        if whole.keys() != fields:
+            wrong = ", ".join(sorted(whole.keys() ^ fields))
             raise ValueError(
                 f"A study has the keys {', '.join(sorted(fields))}, and may have scales and trust, "
                 f"but {path} differs in {wrong}."
             )
-        if not isinstance(content["arms"], Mapping) or not content["arms"]:
+        changed = _names(f"The arms of {path}", content["arms"])
+        if not changed:
             raise ValueError(f"The arms of {path} must be names with what they change.")
+        samples = _whole(f"The samples of {path}", whole["samples"], 1)
         base = read_mapping(path.parent / content["recipe"])
-        scaled = scales[scale] if scale else {}
         arms = {
-            name: _arm(name, changes or {}, base, content, scaled)
-            for name, changes in content["arms"].items()
+            name: _arm(name, changes, base, content, scaled) for name, changes in changed.items()
         }
         folder = path.parent / scale if scale else path.parent
-        return cls(path, folder, content["title"], arms, content["samples"], trust)
+        return cls(path, folder, content["title"], arms, samples, trust)
 
     @property
     def command(self) -> str:
@@ -168,6 +180,14 @@ class Study:
             if name not in self.arms:
                 raise ValueError(f"The study has no arm {name!r}; it has {', '.join(self.arms)}.")
         return [arm for name, arm in self.arms.items() if not names or name in names]
+
+    def losses(self, arm: str, seed: int) -> Path:
+        """Where the losses of an arm's training are kept."""
+        return self.folder / "losses" / f"{arm}-{seed}.jsonl"
+
+    def picture(self, arm: str, evaluation: str, calls: int) -> Path:
+        """Where samples of an arm's first seed are shown."""
+        return self.folder / "samples" / f"{arm}-{evaluation}-{calls}.png"
 
     @staticmethod
     def run_folder(runs: Path, arm: Arm, seed: int) -> Path:
@@ -203,13 +223,21 @@ def _arm(
     scale: Mapping[str, Any],
 ) -> Arm:
     own = {key: changes[key] for key in ("seeds", "images", "evaluations") if key in changes}
-    chosen = {key: study[key] for key in ("seeds", "images", "evaluations")} | own | dict(scale)
+    full = {key: study[key] for key in ("seeds", "images", "evaluations")} | own
+    chosen = full | dict(scale)
     rest = {key: value for key, value in changes.items() if key not in own}
-    recipe = merge(base, rest) | {"images": chosen["images"]}
-    for key in ("seeds", "evaluations"):
-        if not isinstance(chosen[key], list) or not chosen[key]:
-            raise ValueError(f"The {key} of {name} must be a list, but are {chosen[key]!r}.")
-    evaluations = tuple(map(_evaluation, chosen["evaluations"]))
+    images, whole = (_whole(f"The images of {name}", c["images"], 1) for c in (chosen, full))
+    recipe = merge(base, rest) | {"images": images}
+    if images != whole:  # by a scale
+        for key in ("warmup", "decay"):
+            recipe[key] = recipe.get(key, getattr(TrainingOptions, key)) * images // whole
+    seeds = _list(f"The seeds of {name}", chosen["seeds"])
+    seeds = [_whole(f"A seed of {name}", seed, 0) for seed in seeds]
+    if len(set(seeds)) < len(seeds):
+        raise ValueError(f"The seeds of {name} must differ, but are {seeds}.")
+    evaluations = tuple(
+        map(_evaluation, _list(f"The evaluations of {name}", chosen["evaluations"]))
+    )
     named = Counter(
         (evaluation.label, calls) for evaluation in evaluations for calls in evaluation.calls
     )
@@ -219,7 +247,7 @@ def _arm(
             f"The arm {name} is measured {times} times by {label} with {calls} calls; give each "
             "evaluation a label of its own."
         )
-    return Arm(name, recipe, tuple(chosen["seeds"]), evaluations)
+    return Arm(name, recipe, tuple(seeds), evaluations)
 
 
 def _evaluation(entry: Any) -> Evaluation:
@@ -234,7 +262,36 @@ def _evaluation(entry: Any) -> Evaluation:
         raise ValueError(
             f"The calls of {entry['sampler']} must be a list of whole numbers, but are {calls!r}."
         )
+    if not isinstance(entry.get("options", {}), Mapping):
+        raise ValueError(
+            f"The options of {entry['sampler']} must be names with values, but are "
+            f"{entry['options']!r}."
+        )
     return Evaluation(**{**entry, "calls": tuple(calls)})
+
+
+def _names(what: str, value: Any) -> dict[str, Mapping[str, Any]]:
+    """A mapping of texts to mappings, which may be left empty."""
+    if not isinstance(value, Mapping):
+        raise ValueError(f"{what} must be names with what they change, but are {value!r}.")
+    for name, changes in value.items():
+        if not isinstance(name, str) or not isinstance(changes, Mapping | None):
+            raise ValueError(
+                f"{what} must be texts with what they change, but one is {name!r}: {changes!r}."
+            )
+    return {name: changes or {} for name, changes in value.items()}
+
+
+def _list(what: str, value: Any, kind: type = object) -> list[Any]:
+    if not isinstance(value, list) or not value or not all(isinstance(one, kind) for one in value):
+        raise ValueError(f"{what} must be a list, but are {value!r}.")
+    return value
+
+
+def _whole(what: str, value: Any, least: int) -> int:
+    if type(value) is not int or value < least:
+        raise ValueError(f"{what} must be a whole number of at least {least}, but is {value!r}.")
+    return value
 
 
 def read_mapping(path: Path) -> dict[str, Any]:

@@ -64,6 +64,17 @@ def test_a_scale_holds_for_every_arm(tmp_path):
     assert study.folder == tmp_path / "small"
 
 
+def test_a_scale_keeps_the_shape_of_the_learning_rate(tmp_path):
+    path = write(tmp_path)
+    (tmp_path / "base.yaml").write_text(RECIPE + "decay: 50\n")
+    full, small = Study.read(path), Study.read(path, "small")
+    assert "warmup" not in full.arms["plain"].recipe and full.arms["plain"].recipe["decay"] == 50
+    # 10 of 100 images, and of 40; the warm-up is the default of 6,400.
+    for name, share in (("plain", 10), ("short", 4)):
+        recipe = small.arms[name].recipe
+        assert (recipe["decay"], recipe["warmup"]) == (50 // share, 6400 // share)
+
+
 def test_another_class_takes_nothing_from_the_one_it_replaces():
     base = {"a": {"class_path": "X", "init_args": {"p": 1}}, "b": 2}
     assert merge(base, {"a": {"init_args": {"q": 3}}})["a"]["init_args"] == {"p": 1, "q": 3}
@@ -87,6 +98,16 @@ def test_another_class_takes_nothing_from_the_one_it_replaces():
         (("start: data", "from: data"), "An evaluation has a sampler and calls"),
         (("label: naive from data", "label: multistep"), "2 times by multistep with 10 calls"),
         ((STUDY[STUDY.index("  plain") : STUDY.index("scales")], ""), "must be names with what"),
+        (("  plain:", "  plain: soft"), "one is 'plain': 'soft'"),
+        (("  plain:", "  1:"), "must be texts with what they change, but one is 1: None"),
+        (("small: {images: 10, seeds: [3]}", "small: 10"), "one is 'small': 10"),
+        (("samples: 50", "samples: '50'"), "whole number of at least 1, but is '50'"),
+        (("images: 40", "images: 0"), "The images of short must be a whole number of at least 1"),
+        (("seeds: [7]", "seeds: [a]"), "A seed of short must be a whole number of at least 0"),
+        (("seeds: [0, 1]", "seeds: [1, 1]"), "The seeds of plain must differ, but are [1, 1]"),
+        (("seeds: [0, 1]", "seeds: []"), "The seeds of plain must be a list, but are []"),
+        (("calls: [5, 10]", "calls: [5], options: [1]"), "must be names with values, but are [1]"),
+        (("samples: 50", "samples: 50\ntrust: wiener"), "must be a list, but are 'wiener'"),
     ],
 )
 def test_a_wrong_file_is_refused(tmp_path, change, message):
@@ -141,6 +162,24 @@ def test_rows_of_another_size_are_refused(tmp_path, other):
     rows.append(row("plain", **other))
     with pytest.raises(ValueError, match=r"plain with .* the study asks for 50 after 100; remove"):
         rows.of(Study.read(write(tmp_path)))
+
+
+def test_rows_of_another_recipe_are_refused(tmp_path):
+    path = write(tmp_path)
+    plain = Study.read(path).arms["plain"]
+    rows = Rows(tmp_path / "rows.jsonl")
+    rows.append(row("plain", calls=5) | {"setting": plain.setting(plain.evaluations[0])})
+    assert len(rows.of(Study.read(path))) == 1
+    path.write_text(STUDY.replace("calls: [5, 10]", "calls: [5, 10, 20]"))
+    assert len(rows.of(Study.read(path))) == 1  # more calls leave the others as they were
+    for change in (
+        ("calls: [5, 10]}", "calls: [5, 10], options: {shift: 2.0}}"),
+        ("calls: [5, 10]}", "calls: [5, 10], start: data}"),
+        ("plain:", "plain: {objective: {init_args: {steps: 3}}}"),
+    ):
+        path.write_text(STUDY.replace(*change))
+        with pytest.raises(ValueError, match="plain by multistep that was made by another recipe"):
+            rows.of(Study.read(path))
 
 
 def test_the_error_holds_seeds_and_samples():
