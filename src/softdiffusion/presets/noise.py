@@ -147,7 +147,8 @@ def edm(
         source="Karras et al. 2022, arXiv 2206.00364",
         notes="The deterministic sampler; the added noise of the paper's Algorithm 2 is left out. "
         "Times are drawn evenly and the loss is weighted by the density of the paper's noise "
-        "levels, which has the same mean.",
+        "levels, which has the same mean. The network is told the time, which is affine in "
+        "sigma^(1/7), in the place of the paper's log(sigma) / 4.",
     )
 
 
