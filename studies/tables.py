@@ -30,7 +30,7 @@ CALLS = (5, 10, 20, 30, 50, 100)
 FEW: list[Column] = [("multistep", 10), ("multistep", 30), ("momentum", 10), ("momentum", 30)]
 MANY: list[Column] = [*(("multistep", n) for n in CALLS), ("momentum", 10), ("momentum", 30)]
 SHIFTED: list[Column] = [("multistep shifted", n) for n in CALLS]
-EDMS: list[Column] = [("EDM's own", n) for n in CALLS]
+EDMS: list[Column] = [("own", n) for n in CALLS]
 
 LOSSES = {
     "soft": "soft, 1/sigma^2 (the paper's)",
