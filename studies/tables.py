@@ -10,7 +10,7 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
-from answers import HERE, results
+from answers import HERE, by_multistep, results
 
 from softdiffusion.studies import Result
 
@@ -61,7 +61,7 @@ LEVELS = {
     "wasserstein-8": "by distance, 8 levels",
 }
 HEADLINE = {
-    "blurred-flow-0.7": "**blurred flow that stops at t = 0.7**",
+    "blurred-flow-0.7": "**blurred flow to t = 0.7**",
     "no-blur-0.7": "the same without blur",
     "blurred-flow": "**blurred flow**",
     "rectified-flow": "rectified flow",
@@ -85,7 +85,7 @@ IN_SHORT = {
     "soft": "blur and noise, the paper's loss",
 }
 CORRUPTIONS = {
-    "blurred-flow-0.7": "**blurred flow that stops at t = 0.7**",
+    "blurred-flow-0.7": "**blurred flow to t = 0.7**",
     "blurred-flow": "**blurred flow**",
     "rectified-flow": "rectified flow",
     "vp": "VP (DDPM)",
@@ -94,11 +94,23 @@ CORRUPTIONS = {
     "inverse-heat": "heat dissipation",
     "cold-blur": "Cold Diffusion, blur",
     "sigma-max-0.02": "step-matched, blur, noise of 0.02",
-    "step-matched-blur": "step-matched, blur, noise to 0.2",
     "sigma-max-0.05": "step-matched, blur, noise to 0.05",
+    "step-matched-blur": "step-matched, blur, noise to 0.2",
     "sigma-max-0.5": "step-matched, blur, noise to 0.5",
     "sigma-max-1": "step-matched, blur, noise to 1",
     "soft-mask": "soft, a growing hole, noise to 0.2 (the paper's mask)",
+}
+BLURS = {
+    "3px": "3 px",
+    "1px": "1 px",
+    "6px": "6 px",
+    "no-blur": "no blur",
+    "rectified-flow": "rectified flow",
+    "3px-importance": "3 px, times in proportion to their loss",
+    "3px-end-0.8": "3 px, to t = 0.8",
+    "3px-end-0.7": "3 px, to t = 0.7",
+    "3px-end-0.7-gaussian": "3 px, to t = 0.7, from a Gaussian",
+    "no-blur-end-0.7": "no blur, to t = 0.7",
 }
 PREDICTIONS = {
     "residual": "the residual x_0 - x_t | step-matched",
@@ -198,14 +210,11 @@ def headline() -> Table:
 
 
 def headline_in_short() -> Table:
-    """Blurred flow shifts its times where there are more than ten calls, as its sampler does."""
     calls = (5, 10, 30, 100)
     found = results("headline")
     lines = []
     for arm, label in IN_SHORT.items():
-        own = "multistep shifted" if "blurred-flow" in arm else "multistep"
-        names = [own if n > 10 else "multistep" for n in calls]
-        cells = [found[name, n][arm] for name, n in zip(names, calls, strict=True)]
+        cells = [by_multistep(found, arm, n) for n in calls]
         lines.append((f"{label} | {seeds_of(cells)} | multistep", cells))
     momentum = [found.get(("momentum", n), {}).get("soft") for n in calls]
     label = f"{IN_SHORT['soft']} | {seeds_of(momentum)} | momentum (the paper's)"
@@ -274,6 +283,12 @@ def tables() -> dict[str, Table]:
         "corruptions": corruptions(),
         "predictions": Table(
             headings("prediction | loss", FEW), predictions, digits=1, errors=False
+        ),
+        "blurs": Table(
+            ["blurred flow", "5", "10", "30"],
+            [by_arm("blurred-flow", BLURS, [("multistep", n) for n in (5, 10, 30)])],
+            digits=1,
+            errors=True,
         ),
         "models": models(),
         "headline-in-short": headline_in_short(),

@@ -26,7 +26,7 @@ HERE = Path(__file__).parent
 CALLS = (5, 10)
 ENDS = (0.9, 0.8, 0.7, 0.6)
 COMPONENTS = 10  # as in the recipe
-COLOURS = {"blurred-flow": "tab:orange", "rectified-flow": "tab:green"}
+COLOURS = {"blurred-flow": "tab:cyan", "rectified-flow": "tab:orange"}
 STYLES = {"gaussian": "--", "mixture": "-"}
 STARTS = [("noise", 1.0), *((start, end) for end in ENDS for start in STYLES)]
 
@@ -127,14 +127,17 @@ def chart(results: dict[Cell, Result]) -> Figure:
 
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("models", type=Path, nargs="+")
+    parser.add_argument(
+        "models", type=Path, nargs="*", help="Without any, the rows are drawn anew."
+    )
     parser.add_argument("--samples", type=int, default=2000)
     options = parser.parse_args()
     rows = Rows(HERE / "early.jsonl")
     done = {(cell_of(row), row["seed"]) for row in rows}
-    train, test = (open_data("fashion-mnist", split=s, size=16) for s in ("train", "test"))
-    images = train.batch(measured(len(train)))  # as `train` fits a start
-    yardstick = Yardstick(train, test, options.samples)
+    if options.models:
+        train, test = (open_data("fashion-mnist", split=s, size=16) for s in ("train", "test"))
+        images = train.batch(measured(len(train)))  # as `train` fits a start
+        yardstick = Yardstick(train, test, options.samples)
     for model in options.models:
         for row in measure(model, images, yardstick, options.samples, done):
             rows.append(row)
