@@ -147,22 +147,23 @@ def test_an_arm_that_fails_says_why(tmp_path):
     assert "has no rows yet; run the study first" in str(stop.value)
 
 
-def test_a_study_that_is_killed_ends_its_training(tmp_path):
-    (tmp_path / "base.yaml").write_text(RECIPE)
+def test_a_study_that_is_killed_ends_its_training_and_resumes_it(tmp_path):
+    often = "images: 8192\ncheckpoint_every: 1024\nlog_every: 512\n"
+    (tmp_path / "base.yaml").write_text(RECIPE + often)
     study = tmp_path / "study.yaml"
-    study.write_text(STUDY.replace("images: 64", "images: 1000000"))
+    study.write_text(STUDY.replace("images: 64", "images: 8192"))
     runs = tmp_path / "runs"
-    command = ["softdiffusion.cli.main", "study", "run", str(study), "--runs", str(runs)]
+    run = ["study", "run", str(study), "--runs", str(runs), "--arms", "[l2]"]
     killed = subprocess.Popen(
-        [sys.executable, "-m", *command, "--arms", "[l2]"], stderr=subprocess.PIPE, text=True
+        [sys.executable, "-m", "softdiffusion.cli.main", *run], stderr=subprocess.PIPE, text=True
     )
-    stats = runs / "l2" / "seed-0" / "stats.jsonl"
+    folder = runs / "l2" / "seed-0"
     trainings: list[psutil.Process] = []
     try:
         deadline = time.monotonic() + 120
-        while not stats.exists():
+        while not list(folder.glob("checkpoint-*[0-9]")):
             assert killed.poll() is None and time.monotonic() < deadline
-            time.sleep(0.1)
+            time.sleep(0.02)
         trainings = psutil.Process(killed.pid).children(recursive=True)
         assert trainings
         killed.send_signal(signal.SIGTERM)
@@ -170,9 +171,15 @@ def test_a_study_that_is_killed_ends_its_training(tmp_path):
         assert killed.returncode == 1
         assert "stopped; give the same command again" in message
         assert not psutil.wait_procs(trainings, timeout=60)[1]
-        assert not (stats.parent / "final").exists()
+        assert not (folder / "final").exists()
     finally:
         killed.kill()
         for training in trainings:
             with suppress(psutil.NoSuchProcess):
                 training.kill()
+    before = (folder / "stats.jsonl").read_text().splitlines()[0]
+    main(run)
+    # It went on from the checkpoint: the first row, with its seconds, is still the first run's.
+    assert (folder / "stats.jsonl").read_text().splitlines()[0] == before
+    assert (folder / "final" / "ema.safetensors").is_file()
+    assert len(list(Rows(tmp_path / "rows.jsonl"))) == 3
