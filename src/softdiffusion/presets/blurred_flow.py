@@ -23,21 +23,21 @@ def blurred_flow(blur_max: float = 3.0, end: float = 1.0, steps: int = 10) -> Pr
     sampler is `MultistepSampler`, and the times of more than ten calls are shifted by a tenth of
     their number.
 
-    The path may stop before the image is gone, at t = `end`; times are counted from there, so that
+    The path may end before the image is gone, at t = `end`; times are counted from there, so that
     t is end times t in the formulas. What is left of the image is so faint and smooth that a
     mixture of Gaussians, fitted as the prior, stands for it, and no network call is spent on it.
-    On the whole path the blur is ahead of none; on one that stops at 0.7 it ties with none
+    On the whole path the blur is ahead of none; on one that ends at 0.7 it ties with none
     (`studies/headline`).
 
     Source: the studies of corruptions, `studies/corruption`, and of blur and end,
-    `studies/blurred-flow`. Paths that stop early: Zheng et al. 2022, arXiv 2202.09671, with a
-    learned start.
+    `studies/blurred-flow`. Truncated paths: Zheng et al. 2022, arXiv 2202.09671, with a learned
+    start.
 
     Arguments:
         blur_max: The standard deviation b of the blur at the end of the whole path, in pixels.
             3 px are for images of 16 (1 px ties there, 6 px are worse); give larger ones as large
             a share of their side.
-        end: Where the path stops, in (0, 1]. Below 1 the start is no longer noise alone.
+        end: Where the path ends, in (0, 1]. Below 1 the start is no longer noise alone.
         steps: The number of network calls.
 
     Raises:
