@@ -11,7 +11,7 @@ from typing import Any
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from softdiffusion.studies import Result, Rows, summarise
+from softdiffusion.studies import Result, Rows, Study, summarise
 
 HERE = Path(__file__).parent
 PICTURE = HERE.parent / "docs" / "pictures" / "answers.png"
@@ -51,7 +51,9 @@ Results = dict[tuple[str, int], dict[str, Result]]
 
 
 def results(study: str) -> Results:
-    return summarise(Rows(HERE / study / "rows.jsonl"))
+    """What was measured, by evaluation and calls and there by arm."""
+    folder = HERE / study
+    return summarise(Rows(folder / "rows.jsonl").of(Study.read(folder / "study.yaml")))
 
 
 def by_multistep(found: Results, arm: str, calls: int) -> Result:

@@ -175,12 +175,14 @@ class Table:
         text = f"{result.distance:.{self.digits}f}"
         if self.errors:
             text += f" ± {result.error:.{self.digits}f}"
-        best = min((r for r in column if r), key=lambda r: r.distance)
-        return f"**{text}**" if result == best or result.ties_with(best) else text
+        return f"**{text}**" if result.is_among_best(r for r in column if r) else text
 
 
 def by_arm(study: str, arms: Mapping[str, str], columns: Sequence[Column]) -> list[Line]:
     found = results(study)
+    unknown = arms.keys() - {arm for column in found.values() for arm in column}
+    if unknown:
+        raise KeyError(f"{study} has no rows of {', '.join(unknown)}")
     return [
         (label, [found.get(column, {}).get(arm) for column in columns])
         for arm, label in arms.items()
@@ -224,7 +226,7 @@ def headline_in_short() -> Table:
 
 
 def seeds_of(cells: Sequence[Result | None]) -> int:
-    return max(result.seeds for result in cells if result)
+    return min(result.seeds for result in cells if result)
 
 
 def corruptions() -> Table:

@@ -2,9 +2,10 @@
 
     python studies/objective/steps.py
 
-The step from t to s = t - 1/10 turns an error e of the prediction into (C_s - rho C_t) e. For every
-arm: the root of the mean square that ten steps add up to, over the standard deviation of the data;
-then how well it ranks the arms. It writes steps.md beside this file.
+The deterministic step from t to s = t - 1/10 turns an error e of the prediction into
+(C_s - rho C_t) e. For every arm: the root of the mean squares of ten such steps, added up as if
+they were independent and no step changed the errors of those before, over the standard deviation
+of the data; then how well it ranks the arms. It writes steps.md beside this file.
 """
 
 import json
@@ -16,7 +17,8 @@ from scipy.stats import spearmanr
 from torch import Tensor
 
 import softdiffusion as sd
-from softdiffusion.studies import Rows, summarise
+from softdiffusion.configuration import from_config
+from softdiffusion.studies import Rows, Study, summarise
 
 HERE = Path(__file__).parent
 STEPS = 10
@@ -24,9 +26,9 @@ COLUMNS = [("multistep", 10), ("multistep", 30), ("momentum", 10), ("momentum", 
 
 
 def process() -> sd.SoftDiffusion:
-    blur = sd.schedules.Geometric(0.2, 16.0)
-    noise = sd.schedules.Geometric(0.02, 0.2, saturation=0.25)
-    return sd.SoftDiffusion(sd.GaussianBlur(), sd.schedules.Schedule(blur, noise))
+    """That of all arms."""
+    recipe = Study.read(HERE / "study.yaml").arms["soft"].recipe
+    return sd.SoftDiffusion(*(from_config(recipe[part], {}) for part in ("corruption", "schedule")))
 
 
 def step_error(error: Tensor, times: list[float], variance: Tensor) -> float:
@@ -48,7 +50,7 @@ def main() -> None:
     x0 = sd.data.load("fashion-mnist", split="test", size=16)[: content["images"]]
     centred = sd.operators.DCT().forward(x0 - x0.mean(dim=0))
     variance = centred.square().mean(dim=(0, 1))
-    found = summarise(Rows(HERE / "rows.jsonl"))
+    found = summarise(Rows(HERE / "rows.jsonl").of(Study.read(HERE / "study.yaml")))
     arms = {
         arm: step_error(torch.tensor(error), content["times"], variance)
         for arm, error in content["errors"].items()
@@ -57,7 +59,7 @@ def main() -> None:
     lines.append("|---" * (2 + len(COLUMNS)) + "|")
     for arm, error in sorted(arms.items(), key=lambda item: item[1]):
         cells = [f"{found[column][arm].distance:.1f}" for column in COLUMNS]
-        lines.append(f"| {arm} | {error:.3f} | " + " | ".join(cells) + " |")
+        lines.append(f"| {arm} | {error:.4f} | " + " | ".join(cells) + " |")
     ranks = [
         float(spearmanr([*arms.values()], [found[c][arm].distance for arm in arms]).statistic)
         for c in COLUMNS

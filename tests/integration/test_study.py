@@ -128,7 +128,7 @@ arms:
     # Heat's own sampler is the naive one, with more noise than it was trained with.
     assert rows["heat", "own"]["frechet"] != rows["heat", "naive"]["frechet"]
     assert rows["heat", "two times"]["nfe"] == 2
-    with pytest.raises(SystemExit, match="No arm that is to run has the seed 5"):
+    with pytest.raises(SystemExit, match="None of the arms has the seed 5"):
         main([*run[:-1], "[5]"])
     study.write_text(study.read_text().replace("[1.0, 0.5]", "[1.0, 0.4]"))
     with pytest.raises(SystemExit, match="edm by two times that was made by another recipe"):

@@ -76,8 +76,9 @@ def add_recipe(parser: Parser) -> None:
         type=Schedule | Wasserstein | None,
         sub_configs=True,
         default=None,
-        help="A schedule, a selection by distance, or a file written by `softdiffusion schedule`; "
-        "if it is left out, 32 levels by distance, up to severity 8 and noise from 0.02 to 0.2.",
+        help="A schedule or a selection by distance, named before its arguments, or a file written "
+        "by `softdiffusion schedule`; if it is left out, 32 levels by distance, up to severity 8 "
+        "and noise from 0.02 to 0.2.",
     )
     parser.add_argument(
         "--levels", type=int | None, default=None, help="Overrides the levels of a selection."
@@ -102,8 +103,8 @@ def add_recipe(parser: Parser) -> None:
         "--objective",
         type=Objective | None,
         default=None,
-        help="The loss; softdiffusion.StepMatched for 10 steps, with a soft share of 0.1, if it is "
-        "left out.",
+        help="The loss, named before its arguments; softdiffusion.StepMatched for 10 steps, with a "
+        "soft share of 0.1, if it is left out.",
     )
     parser.add_argument(
         "--prior",
@@ -230,7 +231,7 @@ def _override(arguments: Namespace) -> None:
         return
     chosen = arguments.schedule
     if chosen is None or "Wasserstein" not in chosen.class_path:
-        schedule, remedy = "the preset's", "leave out the preset or the schedule's levels"
+        schedule, remedy = "the preset's", "leave out the preset or the schedule's --levels"
         if chosen is not None:
             schedule, remedy = f"a {chosen.class_path}", "use --schedule Wasserstein"
         raise ValueError(

@@ -38,11 +38,17 @@ class Rows:
 
     def add(self, row: dict[str, Any]) -> None:
         """Adds a row to those that the file has by now, for another evaluation may run beside."""
-        self._rows = [*_read(self.path), {**row, "conditions": self.conditions}]
+        row = {**row, "conditions": self.conditions}
+        self._rows = [other for other in _read(self.path) if not _same(other, row)] + [row]
         self.path.parent.mkdir(parents=True, exist_ok=True)
         draft = self.path.with_suffix(f".draft-{os.getpid()}")
         draft.write_text(json.dumps(self._rows, indent=2))
         os.replace(draft, self.path)
+
+
+def _same(a: dict[str, Any], b: dict[str, Any]) -> bool:
+    """Whether two rows measure the same."""
+    return all(a.get(key) == b[key] for key in ("sampler", "steps", "conditions"))
 
 
 def _read(path: Path) -> list[dict[str, Any]]:

@@ -20,7 +20,7 @@ def parser() -> Parser:
         "action",
         type=Literal["run", "report", "measure"],
         help="run trains and measures all arms, and goes on after a stop; report writes "
-        "report.md, report.html and figures; measure measures what is trained, as run does.",
+        "report.md, report.html and figures; measure measures arms that are trained already.",
     )
     parser.add_argument("study", type=Path, help="The study's YAML file.")
     parser.add_argument(
@@ -42,9 +42,8 @@ def run(arguments: Namespace) -> None:
     if arguments.action == "report":
         print(f"wrote {write_report(study)}")
     elif arguments.action == "measure":
-        for arm in study.chosen(arguments.arms):
-            for seed in arguments.seeds or arm.seeds:
-                measure(study, arm, seed, runs)
+        for arm, seed in study.trainings(arguments.arms, arguments.seeds):
+            measure(study, arm, seed, runs)
     else:
 
         def command(arm: Arm, seed: int) -> list[str]:

@@ -38,14 +38,15 @@ def named(entry: str | Mapping[str, Any]) -> Preset:
     """The preset that a recipe names.
 
     Arguments:
-        entry: Its name, for the values of its paper; or `class_path`, the name with or without the
-            package before it, and `init_args` with other values.
+        entry: Its name, for the values of its paper, or a mapping with `class_path`, which is the
+            name behind `softdiffusion.presets.`, and with other values as `init_args`.
 
     Raises:
         ValueError: If there is no such preset.
     """
-    path, values = (entry, {}) if isinstance(entry, str) else (entry["class_path"], entry)
-    name = path.removeprefix("softdiffusion.presets.")
+    if isinstance(entry, str):
+        entry = {"class_path": entry}
+    name = entry["class_path"].removeprefix("softdiffusion.presets.")
     if name not in PRESETS:
         raise ValueError(f"There is no preset {name!r}; there are {', '.join(PRESETS)}.")
-    return PRESETS[name](**values.get("init_args", {}))
+    return PRESETS[name](**(entry.get("init_args") or {}))

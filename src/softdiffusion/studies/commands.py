@@ -5,7 +5,6 @@ import subprocess
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from signal import Signals
 from threading import Lock
 
 from .study import Study
@@ -56,7 +55,7 @@ class Commands:
             self.processes.remove(process)
         if code:
             last = (run / "log.txt").read_text().strip().splitlines()[-1:]
-            reason = " ".join(last) if code > 0 else f"it was ended by {Signals(-code).name}"
+            reason = " ".join(last) if code > 0 else f"it was ended by signal {-code}"
             raise ValueError(
                 f"The command {arguments[0]!r} of {run.parent.name}, {run.name} failed: "
                 f"{reason} (more in {run / 'log.txt'}); the same command goes on from here."

@@ -9,9 +9,10 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from .. import presets, samplers
+from .. import samplers
 from ..data import Images, measured, open
 from ..denoisers import BaseDenoiser
+from ..presets import named
 from ..priors import DataPrior, GaussianPrior, MixturePrior, Prior
 from ..random import generators
 from ..samplers import Sampler
@@ -43,9 +44,9 @@ def measure(study: Study, arm: Arm, seed: int, runs: Path) -> None:
         runs: The folder of all trainings.
 
     Raises:
-        ValueError: If an evaluation names an unknown sampler, or the own one of an arm without a
-            preset, no number of steps makes the calls
-            it asks for, or rows were made with other numbers of samples or images.
+        ValueError: If no number of steps makes the calls that an evaluation asks for, the model was
+            trained by another recipe, or rows were made by another, or with other numbers of
+            samples or images.
     """
     rows = Rows(study.folder / "rows.jsonl")
     done = rows.keys(study)
@@ -57,6 +58,7 @@ def measure(study: Study, arm: Arm, seed: int, runs: Path) -> None:
     ]
     if not wanted:
         return
+    study.check_run(runs, arm, seed)
     run = study.run_folder(runs, arm, seed)
     denoiser, prior = load(run / "final", trust=list(study.trust))
     recipe = read_mapping(run / RECIPE)  # as trained, with all defaults
@@ -108,15 +110,8 @@ def _sampler(arm: Arm, evaluation: Evaluation, calls: int, denoiser: BaseDenoise
 def _kind(arm: Arm, name: str, denoiser: BaseDenoiser) -> Callable[..., Sampler]:
     """What builds the sampler of this name from its options."""
     if name == "own":
-        if arm.recipe.get("preset") is None:
-            raise ValueError(
-                f"The arm {arm.name} has no preset, and so no sampler of its own; name a sampler."
-            )
-        return partial(presets.named(arm.recipe["preset"]).sampler, denoiser)
-    kind = getattr(samplers, name, None)
-    if not (isinstance(kind, type) and issubclass(kind, Sampler)):
-        raise ValueError(f"There is no sampler {name!r} in softdiffusion.samplers.")
-    return partial(kind, denoiser.process, denoiser)
+        return partial(named(arm.recipe["preset"]).sampler, denoiser)
+    return partial(getattr(samplers, name), denoiser.process, denoiser)
 
 
 def _start(

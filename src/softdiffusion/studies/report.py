@@ -130,8 +130,7 @@ def _costs(study: Study, rows: Sequence[dict[str, Any]]) -> Table:
 def _cell(result: Result | None, column: Iterable[Result]) -> str:
     if result is None:
         return ""
-    best = min(column, key=lambda other: other.distance)
-    return f"**{result}**" if result.ties_with(best) or result == best else str(result)
+    return f"**{result}**" if result.is_among_best(column) else str(result)
 
 
 def _draw(study: Study, results: Results) -> list[Path]:

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from .study import Arm, Study
+from .study import Study
 
 __all__ = ["Key", "Rows", "key_of"]
 
@@ -41,14 +41,21 @@ class Rows:
                 ) from None
 
     def of(self, study: Study) -> list[dict[str, Any]]:
-        """The rows of a study's arms.
+        """The rows that a study asks for; those of other arms, seeds, evaluations or calls are not.
 
         Raises:
             ValueError: If a row was made with another number of samples or of training images,
-                recipe or way to draw samples than the study asks for now. Rows of version 0.1
-                do not say their recipe.
+                another recipe or other options than the study names now. A row without a
+                `setting`, as they were first written, does not say its recipe and options.
         """
-        rows = [row for row in self if row["arm"] in study.arms]
+        settings = {
+            (arm.name, seed, evaluation.label, calls): arm.setting(evaluation)
+            for arm in study.arms.values()
+            for seed in arm.seeds
+            for evaluation in arm.evaluations
+            for calls in evaluation.calls
+        }
+        rows = [row for row in self if key_of(row) in settings]
         for row in rows:
             images = study.arms[row["arm"]].recipe["images"]
             if (row["n"], row["images"]) != (study.samples, images):
@@ -57,11 +64,16 @@ class Rows:
                     f"{row['images']:,} images, but the study asks for {study.samples:,} after "
                     f"{images:,}; remove the arm's rows, or give the arm another name."
                 )
-            _check_setting(self.path, study.arms[row["arm"]], row)
+            if "setting" in row and row["setting"] != settings[key_of(row)]:
+                raise ValueError(
+                    f"{self.path} has a row of {row['arm']} by {row['evaluation']} that was made "
+                    "by another recipe, or with other options, than the study names now; remove "
+                    "the arm's rows, or give the arm or the evaluation another name."
+                )
         return rows
 
     def keys(self, study: Study) -> set[Key]:
-        """What was measured of a study's arms; raises as `of` does."""
+        """What was measured of what a study asks for; raises as `of` does."""
         return {key_of(row) for row in self.of(study)}
 
     def append(self, row: dict[str, Any]) -> None:
@@ -69,16 +81,6 @@ class Rows:
         self.path.parent.mkdir(parents=True, exist_ok=True)
         with self.path.open("a") as file:
             file.write(json.dumps(row) + "\n")
-
-
-def _check_setting(path: Path, arm: Arm, row: dict[str, Any]) -> None:
-    now = {e.label: arm.setting(e) for e in arm.evaluations}.get(row["evaluation"])
-    if now and row.get("setting", now) != now:
-        raise ValueError(
-            f"{path} has a row of {arm.name} by {row['evaluation']} that was made by another "
-            "recipe, or with other options, than the study names now; remove the arm's rows, or "
-            "give the arm or the evaluation another name."
-        )
 
 
 def key_of(row: dict[str, Any]) -> Key:

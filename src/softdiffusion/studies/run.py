@@ -11,7 +11,7 @@ import yaml
 from ..training import RECIPE
 from .commands import Commands
 from .rows import Rows
-from .study import Arm, Study, read_mapping
+from .study import ARM, Arm, Study
 
 __all__ = ["run_study"]
 
@@ -48,14 +48,7 @@ def run_study(
     """
     if min(jobs, threads) < 1:
         raise ValueError(f"jobs and threads must be at least 1, but are {jobs} and {threads}.")
-    arms = study.chosen(only)
-    # Seed after seed, so that a study that is stopped early has every arm once.
-    rounds = range(max(len(arm.seeds) for arm in arms))
-    work = [(arm, arm.seeds[i]) for i in rounds for arm in arms if i < len(arm.seeds)]
-    for seed in seeds:
-        if seed not in {own for _, own in work}:
-            raise ValueError(f"No arm that is to run has the seed {seed}; name one of its file.")
-    work = [(arm, seed) for arm, seed in work if not seeds or seed in seeds]
+    work = study.trainings(only, seeds)
     commands = Commands(study, threads)
     with ThreadPoolExecutor(jobs) as pool:
         task = partial(_train_and_measure, study, runs, measure, commands)
@@ -79,12 +72,12 @@ def _train_and_measure(
     seed: int,
 ) -> None:
     run = study.run_folder(runs, arm, seed)
-    recipe = run / "arm.yaml"
-    _check(recipe, arm)
+    study.check_run(runs, arm, seed)
     wanted = {(arm.name, seed, e.label, calls) for e in arm.evaluations for calls in e.calls}
     if wanted <= Rows(study.folder / "rows.jsonl").keys(study):
         print(f"{arm.name}, seed {seed}: measured before", flush=True)
         return
+    recipe = run / ARM
     recipe.parent.mkdir(parents=True, exist_ok=True)
     recipe.write_text(yaml.safe_dump(dict(arm.recipe), sort_keys=False))
     if not (run / RECIPE).is_file():  # what a training writes last
@@ -95,12 +88,3 @@ def _train_and_measure(
     losses.parent.mkdir(parents=True, exist_ok=True)
     shutil.copyfile(run / "stats.jsonl", losses)
     commands.run(measure(arm, seed), run)
-
-
-def _check(path: Path, arm: Arm) -> None:
-    """Raises if the folder was made by another recipe."""
-    if path.exists() and read_mapping(path) != arm.recipe:
-        raise ValueError(
-            f"{path.parent} holds a training of the arm {arm.name} by another recipe, see {path}; "
-            "choose another folder by --runs, or delete this one."
-        )

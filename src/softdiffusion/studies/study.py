@@ -11,9 +11,14 @@ from typing import Any, Literal, get_args
 
 import yaml
 
+from .. import samplers
+from ..presets import named
 from ..training import TrainingOptions
 
-__all__ = ["Arm", "Evaluation", "Start", "Study", "merge", "read_mapping"]
+__all__ = ["ARM", "Arm", "Evaluation", "Start", "Study", "merge", "read_mapping"]
+
+#: The recipe of an arm, in the folder of its run.
+ARM = "arm.yaml"
 
 #: Where sampling starts: the prior saved with the model, or one that is fitted for the evaluation.
 Start = Literal["model", "gaussian", "mixture", "data"]
@@ -74,7 +79,7 @@ class Arm:
     def setting(self, evaluation: Evaluation) -> str:
         """A digest of what a value depends on beside the seed and the number of calls."""
         drawn = [evaluation.sampler, dict(evaluation.options), evaluation.start]
-        content = json.dumps([self.recipe, drawn], sort_keys=True)
+        content = json.dumps([self.recipe, drawn], sort_keys=True, default=str)
         return hashlib.sha256(content.encode()).hexdigest()[:12]
 
 
@@ -133,7 +138,8 @@ class Study:
         Raises:
             FileNotFoundError: If the file or its recipe does not exist.
             ValueError: If a key is unknown or missing, a value is of the wrong kind, two
-                evaluations can't be told apart, or the scale is not one of the file's.
+                evaluations can't be told apart, a sampler is unknown or an arm's own without a
+                preset, or the scale is not one of the file's.
         """
         content = read_mapping(path)
         scales = _names(f"The scales of {path}", content.pop("scales", None) or {})
@@ -145,18 +151,25 @@ class Study:
                 f"{path} has no scale {scale!r}; it has {', '.join(scales) or 'none'}."
             )
         scaled = scales[scale] if scale else {}
-        fields = {"title", "recipe", "images", "seeds", "samples", "evaluations", "arms"}
-        whole = {**content, **scaled}
-        if whole.keys() != fields:
-            wrong = ", ".join(sorted(whole.keys() ^ fields))
+        texts, sizes = {"title", "recipe"}, {"images", "seeds", "samples", "evaluations"}
+        fields = texts | sizes | {"arms"}
+        if content.keys() != fields:
+            wrong = ", ".join(sorted(content.keys() ^ fields))
             raise ValueError(
                 f"A study has the keys {', '.join(sorted(fields))}, and may have scales and trust, "
                 f"but {path} differs in {wrong}."
             )
+        if wrong := ", ".join(sorted(scaled.keys() - sizes)):
+            raise ValueError(
+                f"A scale replaces {', '.join(sorted(sizes))}, but {scale!r} of {path} names "
+                f"{wrong}."
+            )
+        for name in texts:
+            _text(f"The {name} of {path}", content[name])
         changed = _names(f"The arms of {path}", content["arms"])
         if not changed:
             raise ValueError(f"The arms of {path} must be names with what they change.")
-        samples = _whole(f"The samples of {path}", whole["samples"], 1)
+        samples = _whole(f"The samples of {path}", {**content, **scaled}["samples"], 1)
         base = read_mapping(path.parent / content["recipe"])
         arms = {
             name: _arm(name, changes, base, content, scaled) for name, changes in changed.items()
@@ -170,16 +183,33 @@ class Study:
         scale = "" if self.folder == self.path.parent else f" --scale {self.folder.name}"
         return f"softdiffusion study run {self.path}{scale}"
 
-    def chosen(self, names: Sequence[str]) -> list[Arm]:
-        """The arms with these names, or all if there are no names.
+    def trainings(self, names: Sequence[str], seeds: Sequence[int]) -> list[tuple[Arm, int]]:
+        """The arms with these names, with each of these seeds; all of them if there are none.
+
+        They come seed after seed, so that a study that is stopped early has every arm once.
 
         Raises:
-            ValueError: If the study has no such arm.
+            ValueError: If the study has no such arm, or none of the arms has such a seed.
         """
         for name in names:
             if name not in self.arms:
                 raise ValueError(f"The study has no arm {name!r}; it has {', '.join(self.arms)}.")
-        return [arm for name, arm in self.arms.items() if not names or name in names]
+        arms = [arm for name, arm in self.arms.items() if not names or name in names]
+        rounds = range(max(len(arm.seeds) for arm in arms))
+        work = [(arm, arm.seeds[i]) for i in rounds for arm in arms if i < len(arm.seeds)]
+        for seed in seeds:
+            if seed not in {own for _, own in work}:
+                raise ValueError(f"None of the arms has the seed {seed}; name one of the study's.")
+        return [(arm, seed) for arm, seed in work if not seeds or seed in seeds]
+
+    def check_run(self, runs: Path, arm: Arm, seed: int) -> None:
+        """Raises a ValueError if the arm's folder was made by another recipe."""
+        path = self.run_folder(runs, arm, seed) / ARM
+        if path.exists() and read_mapping(path) != arm.recipe:
+            raise ValueError(
+                f"{path.parent} holds a training of the arm {arm.name} by another recipe, see "
+                f"{path}; choose another folder by --runs, or delete this one."
+            )
 
     def losses(self, arm: str, seed: int) -> Path:
         """Where the losses of an arm's training are kept."""
@@ -230,7 +260,8 @@ def _arm(
     recipe = merge(base, rest) | {"images": images}
     if images != whole:  # by a scale
         for key in ("warmup", "decay"):
-            recipe[key] = recipe.get(key, getattr(TrainingOptions, key)) * images // whole
+            count = recipe.get(key, getattr(TrainingOptions, key))
+            recipe[key] = _whole(f"The {key} of {name}", count, 0) * images // whole
     seeds = _list(f"The seeds of {name}", chosen["seeds"])
     seeds = [_whole(f"A seed of {name}", seed, 0) for seed in seeds]
     if len(set(seeds)) < len(seeds):
@@ -238,6 +269,8 @@ def _arm(
     evaluations = tuple(
         map(_evaluation, _list(f"The evaluations of {name}", chosen["evaluations"]))
     )
+    for evaluation in evaluations:
+        _check_sampler(name, recipe, evaluation)
     named = Counter(
         (evaluation.label, calls) for evaluation in evaluations for calls in evaluation.calls
     )
@@ -257,8 +290,10 @@ def _evaluation(entry: Any) -> Evaluation:
             f"An evaluation has a sampler and calls, and may have options, start and label, but "
             f"one is {entry!r}."
         )
+    for key in {"sampler", "label"} & entry.keys():
+        _text(f"The {key} of an evaluation", entry[key])
     calls = entry["calls"]
-    if not isinstance(calls, list) or not all(isinstance(number, int) for number in calls):
+    if not isinstance(calls, list) or not all(type(number) is int for number in calls):
         raise ValueError(
             f"The calls of {entry['sampler']} must be a list of whole numbers, but are {calls!r}."
         )
@@ -268,6 +303,20 @@ def _evaluation(entry: Any) -> Evaluation:
             f"{entry['options']!r}."
         )
     return Evaluation(**{**entry, "calls": tuple(calls)})
+
+
+def _check_sampler(arm: str, recipe: Mapping[str, Any], evaluation: Evaluation) -> None:
+    """Before a training, for its model will be measured by it."""
+    if evaluation.sampler == "own":
+        if recipe.get("preset") is None:
+            raise ValueError(
+                f"The arm {arm} has no preset, and so no sampler of its own; name a sampler."
+            )
+        named(recipe["preset"])
+        return
+    kind = getattr(samplers, evaluation.sampler, None)
+    if not (isinstance(kind, type) and issubclass(kind, samplers.Sampler)):
+        raise ValueError(f"There is no sampler {evaluation.sampler!r} in softdiffusion.samplers.")
 
 
 def _names(what: str, value: Any) -> dict[str, Mapping[str, Any]]:
@@ -284,8 +333,14 @@ def _names(what: str, value: Any) -> dict[str, Mapping[str, Any]]:
 
 def _list(what: str, value: Any, kind: type = object) -> list[Any]:
     if not isinstance(value, list) or not value or not all(isinstance(one, kind) for one in value):
-        raise ValueError(f"{what} must be a list, but are {value!r}.")
+        of_kind = " of texts" if kind is str else ""
+        raise ValueError(f"{what} must be a list{of_kind} that is not empty, but are {value!r}.")
     return value
+
+
+def _text(what: str, value: Any) -> None:
+    if not isinstance(value, str):
+        raise ValueError(f"{what} must be a text, but is {value!r}.")
 
 
 def _whole(what: str, value: Any, least: int) -> int:

@@ -50,6 +50,11 @@ class Result:
         """Whether the two differ by less than two standard errors of their difference."""
         return abs(self.distance - other.distance) < _TIE * math.hypot(self.error, other.error)
 
+    def is_among_best(self, column: Iterable["Result"]) -> bool:
+        """Whether it is the smallest distance of a column of results, or ties with that."""
+        best = min(column, key=lambda result: result.distance)
+        return self == best or self.ties_with(best)
+
     def __str__(self) -> str:
         return f"{self.distance:.2f} ± {self.error:.2f}"
 

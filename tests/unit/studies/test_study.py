@@ -92,7 +92,10 @@ def test_another_class_takes_nothing_from_the_one_it_replaces():
         (("start: data", "start: here"), "but is 'here'"),
         (("recipe: base.yaml", "recipe: none.yaml"), "There is no file"),
         (("recipe: base.yaml", "recipe: [base.yaml"), "is no YAML: while parsing"),
-        (("seeds: [0, 1]", "seeds: 3"), "The seeds of plain must be a list, but are 3"),
+        (
+            ("seeds: [0, 1]", "seeds: 3"),
+            "The seeds of plain must be a list that is not empty, but are 3",
+        ),
         (("calls: [5, 10]", "calls: 10"), "must be a list of whole numbers, but are 10"),
         (("calls: [5, 10]", "steps: [10]"), "An evaluation has a sampler and calls"),
         (("start: data", "from: data"), "An evaluation has a sampler and calls"),
@@ -101,13 +104,21 @@ def test_another_class_takes_nothing_from_the_one_it_replaces():
         (("  plain:", "  plain: soft"), "one is 'plain': 'soft'"),
         (("  plain:", "  1:"), "must be texts with what they change, but one is 1: None"),
         (("small: {images: 10, seeds: [3]}", "small: 10"), "one is 'small': 10"),
+        (("title: A trial", "title: [A]"), "must be a text, but is ['A']"),
+        (("sampler: NaiveSampler", "sampler: 5"), "The sampler of an evaluation must be a text"),
+        (("sampler: NaiveSampler", "sampler: Naive"), "There is no sampler 'Naive'"),
+        (("sampler: NaiveSampler", "sampler: own"), "The arm plain has no preset"),
         (("samples: 50", "samples: '50'"), "whole number of at least 1, but is '50'"),
         (("images: 40", "images: 0"), "The images of short must be a whole number of at least 1"),
         (("seeds: [7]", "seeds: [a]"), "A seed of short must be a whole number of at least 0"),
         (("seeds: [0, 1]", "seeds: [1, 1]"), "The seeds of plain must differ, but are [1, 1]"),
-        (("seeds: [0, 1]", "seeds: []"), "The seeds of plain must be a list, but are []"),
+        (("seeds: [0, 1]", "seeds: []"), "must be a list that is not empty, but are []"),
         (("calls: [5, 10]", "calls: [5], options: [1]"), "must be names with values, but are [1]"),
-        (("samples: 50", "samples: 50\ntrust: wiener"), "must be a list, but are 'wiener'"),
+        (("samples: 50", "samples: 50\ntrust: [1]"), "must be a list of texts"),
+        (
+            ("samples: 50", "samples: 50\ntrust: wiener"),
+            "must be a list of texts that is not empty, but are 'wiener'",
+        ),
     ],
 )
 def test_a_wrong_file_is_refused(tmp_path, change, message):
@@ -121,8 +132,23 @@ def test_unknown_names_are_refused(tmp_path):
     path = write(tmp_path)
     with pytest.raises(ValueError, match="has no scale 'tiny'; it has small"):
         Study.read(path, "tiny")
+    study = Study.read(path)
     with pytest.raises(ValueError, match="has no arm 'best'; it has plain, short, other"):
-        Study.read(path).chosen(["best"])
+        study.trainings(["best"], [])
+    with pytest.raises(ValueError, match="None of the arms has the seed 7"):
+        study.trainings(["plain"], [7])
+
+
+def test_trainings_come_seed_after_seed(tmp_path):
+    study = Study.read(write(tmp_path))
+
+    def named(*chosen):
+        return [(arm.name, seed) for arm, seed in study.trainings(*chosen)]
+
+    first = [("plain", 0), ("short", 7), ("other", 0)]
+    assert named([], []) == [*first, ("plain", 1), ("other", 1)]
+    assert named(["other", "short"], []) == [("short", 7), ("other", 0), ("other", 1)]
+    assert named([], [1]) == [("plain", 1), ("other", 1)]
 
 
 def row(arm="a", seed=0, frechet=10.0, error=0.5, calls=10, n=50, images=100):
@@ -180,6 +206,33 @@ def test_rows_of_another_recipe_are_refused(tmp_path):
         path.write_text(STUDY.replace(*change))
         with pytest.raises(ValueError, match="plain by multistep that was made by another recipe"):
             rows.of(Study.read(path))
+
+
+def test_evaluations_may_share_a_label(tmp_path):
+    sampler = "sampler: MultistepSampler, label: shifted"
+    shifts = [f"  - {{{sampler}, calls: [{n}], options: {{shift: {n}}}}}\n" for n in (20, 30)]
+    path = write(tmp_path, STUDY.replace("arms:\n", "".join(shifts) + "arms:\n"))
+    study = Study.read(path)
+    plain = study.arms["plain"]
+    rows = Rows(tmp_path / "rows.jsonl")
+    for evaluation in plain.evaluations[2:]:
+        made = {"evaluation": "shifted", "setting": plain.setting(evaluation)}
+        rows.append(row("plain", calls=evaluation.calls[0]) | made)
+    assert rows.of(study) == list(rows)
+
+
+def test_rows_that_are_not_asked_for_are_left_out(tmp_path):
+    rows = Rows(tmp_path / "rows.jsonl")
+    for other in ({"seed": 2}, {"calls": 7}, {"arm": "gone"}):
+        rows.append(row(**{"arm": "plain", **other}))
+    rows.append(row("plain") | {"evaluation": "gone"})
+    assert rows.of(Study.read(write(tmp_path))) == []
+
+
+def test_a_scale_replaces_sizes_alone(tmp_path):
+    path = write(tmp_path, STUDY.replace("small: {images: 10", "small: {arms: {}, images: 10"))
+    with pytest.raises(ValueError, match="but 'small' of .* names arms"):
+        Study.read(path, "small")
 
 
 def test_the_error_holds_seeds_and_samples():

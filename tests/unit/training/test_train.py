@@ -253,6 +253,12 @@ def test_grids_are_drawn_while_training(tmp_path):
         assert min(grid.size) >= 4 * 4
 
 
+def test_grids_need_a_start(tmp_path):
+    with pytest.raises(ValueError, match="Sample grids every 16 images need a start"):
+        run(tmp_path / "new", 24, sample_every=16)
+    assert not (tmp_path / "new").exists()
+
+
 @pytest.mark.parametrize(
     ("options", "message"),
     [
