@@ -190,6 +190,17 @@ def by_arm(study: str, arms: Mapping[str, str], columns: Sequence[Column]) -> li
     ]
 
 
+def by_steps() -> Table:
+    """The step-matched loss by its number of steps."""
+    columns: list[Column] = [*(("multistep", n) for n in CALLS[:-1]), *FEW[2:]]
+    lines = [
+        *by_arm("objective", {"step-matched-3": "3"}, columns),
+        *by_arm("corruption", {"step-matched-blur": "10"}, columns),
+        *by_arm("objective", {"step-matched-30": "30"}, columns),
+    ]
+    return Table(headings("N", columns), [lines], 1, errors=True)
+
+
 def by_sampler(arm: str) -> Table:
     found = results("samplers")
     calls = (*CALLS, 300)
@@ -295,6 +306,7 @@ def tables() -> dict[str, Table | str]:
             digits=1,
             errors=False,
         ),
+        "steps": by_steps(),
         "samplers-soft": by_sampler("soft"),
         "samplers-blurred-flow": by_sampler("blurred-flow"),
         "samplers-blurred-flow-0.7": by_sampler("blurred-flow-0.7"),

@@ -114,7 +114,7 @@ class Study:
         path: Its file.
         folder: Where rows, pictures and the report go: beside the study's file, or for a scale in
             a folder of its name there.
-        title: One line.
+        title: One line; of a scale it names that.
         arms: The arms by name.
         samples: The number of samples that are drawn to measure a model.
         trust: Modules outside softdiffusion that its models may be loaded with.
@@ -175,7 +175,8 @@ class Study:
             name: _arm(name, changes, base, content, scaled) for name, changes in changed.items()
         }
         folder = path.parent / scale if scale else path.parent
-        return cls(path, folder, content["title"], arms, samples, trust)
+        title = f"{content['title']} (scale {scale})" if scale else content["title"]
+        return cls(path, folder, title, arms, samples, trust)
 
     @property
     def command(self) -> str:

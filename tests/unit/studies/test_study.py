@@ -62,6 +62,7 @@ def test_a_scale_holds_for_every_arm(tmp_path):
     assert {arm.recipe["images"] for arm in study.arms.values()} == {10}
     assert {arm.seeds for arm in study.arms.values()} == {(3,)}
     assert study.folder == tmp_path / "small"
+    assert study.title == "A trial (scale small)"
 
 
 def test_a_scale_keeps_the_shape_of_the_learning_rate(tmp_path):
