@@ -59,7 +59,11 @@ def test_every_preset_can_be_trained(tmp_path, name, capsys):
 
 
 #: The values of the selection that stands for a schedule that is left out.
-DEFAULT_SELECTION = ["--schedule.max_severity", "8", "--schedule.sigma", "[0.02, 0.2]"]
+DEFAULT_SELECTION = [
+    *("--schedule.max_severity", "8"),
+    *("--schedule.sigma", "[0.02, 0.2]"),
+    *("--schedule.levels", "32"),
+]
 
 
 @pytest.mark.parametrize(
