@@ -5,8 +5,8 @@
 For every model's `final` folder (named by the folder two levels above it) and start: the distance
 of every sample of multistep with 30 calls to its nearest training image, in the features of the
 classifier and in pixels, against that of test images; and, from training images, how many samples
-come out nearest to the very image that they started from. It writes memorisation.json,
-memorisation.md and a picture of the nearest pairs of every model and start.
+come out nearest to the very image that they started from. It writes memorisation.json, where other
+models keep their rows, memorisation.md and a picture of the nearest pairs of every model and start.
 """
 
 import argparse
@@ -85,6 +85,10 @@ if __name__ == "__main__":
     train, test = (
         sd.data.load("fashion-mnist", split=split, size=16) for split in ("train", "test")
     )
-    rows = [row for model in options.models for row in measure(model, options.samples, train, test)]
-    (HERE / "memorisation.json").write_text(json.dumps(rows, indent=1) + "\n")
+    new = [row for model in options.models for row in measure(model, options.samples, train, test)]
+    path = HERE / "memorisation.json"
+    earlier = json.loads(path.read_text()) if path.exists() else []
+    measured = {row["model"] for row in new}
+    rows = [row for row in earlier if row["model"] not in measured] + new
+    path.write_text(json.dumps(rows, indent=1) + "\n")
     (HERE / "memorisation.md").write_text(table(rows))
