@@ -272,10 +272,10 @@ def _arm(
     )
     for evaluation in evaluations:
         _check_sampler(name, recipe, evaluation)
-    named = Counter(
+    columns = Counter(
         (evaluation.label, calls) for evaluation in evaluations for calls in evaluation.calls
     )
-    (label, calls), times = named.most_common(1)[0]
+    (label, calls), times = columns.most_common(1)[0]
     if times > 1:
         raise ValueError(
             f"The arm {name} is measured {times} times by {label} with {calls} calls; give each "
