@@ -5,6 +5,7 @@
 From the rows of the studies beside it; writes docs/pictures/answers.png.
 """
 
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -50,6 +51,7 @@ SETTINGS: dict[str, tuple[str, dict[str, Any]]] = {
 Results = dict[tuple[str, int], dict[str, Result]]
 
 
+@cache
 def results(study: str) -> Results:
     """What was measured, by evaluation and calls and there by arm."""
     folder = HERE / study

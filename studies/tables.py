@@ -31,7 +31,7 @@ CALLS = (5, 10, 20, 30, 50, 100)
 FEW: list[Column] = [("multistep", 10), ("multistep", 30), ("momentum", 10), ("momentum", 30)]
 MANY: list[Column] = [*(("multistep", n) for n in CALLS), ("momentum", 10), ("momentum", 30)]
 SHIFTED: list[Column] = [("multistep shifted", n) for n in CALLS]
-EDMS: list[Column] = [("own", n) for n in CALLS]
+OWN: list[Column] = [("own", n) for n in CALLS]
 
 LOSSES = {
     "soft": "soft, 1/sigma^2 (the paper's)",
@@ -159,16 +159,12 @@ class Table:
     errors: bool
 
     def __str__(self) -> str:
-        head = " | ".join(self.head)
-        rule = "|---" * (head.count("|") + 1) + "|"
-        body = [self._line(line, group) for group in self.groups for line in group]
-        return "\n".join([f"| {head} |", rule, *body])
+        return markdown(self.head, [self._line(line, g) for g in self.groups for line in g])
 
-    def _line(self, line: Line, group: Sequence[Line]) -> str:
+    def _line(self, line: Line, group: Sequence[Line]) -> list[str]:
         label, cells = line
         columns = zip(*(cells for _, cells in group), strict=True)
-        written = map(self._cell, cells, columns)
-        return f"| {label} | {' | '.join(written)} |"
+        return [label, *map(self._cell, cells, columns)]
 
     def _cell(self, result: Result | None, column: Iterable[Result | None]) -> str:
         if result is None:
@@ -177,6 +173,12 @@ class Table:
         if self.errors:
             text += f" ± {result.error:.{self.digits}f}"
         return f"**{text}**" if result.is_among_best(r for r in column if r) else text
+
+
+def markdown(head: Sequence[str], lines: Iterable[Sequence[str]]) -> str:
+    """A table; a head or a label with a bar in it takes two columns."""
+    first, *others = (f"| {' | '.join(cells)} |" for cells in (head, *lines))
+    return "\n".join([first, "|---" * (first.count("|") - 1) + "|", *others])
 
 
 def by_arm(study: str, arms: Mapping[str, str], columns: Sequence[Column]) -> list[Line]:
@@ -210,16 +212,13 @@ def by_sampler(arm: str) -> Table:
 
 def headline() -> Table:
     lines = []
-    measured = by_arm("headline", HEADLINE, MANY)
-    shifted = by_arm("headline", HEADLINE, SHIFTED)
-    for (label, cells), (_, others) in zip(measured, shifted, strict=True):
+    ways = (by_arm("headline", HEADLINE, columns) for columns in (MANY, SHIFTED, OWN))
+    for (label, cells), (_, shifted), (_, own) in zip(*ways, strict=True):
         seeds = seeds_of(cells)
         lines.append((f"{label}, {seeds} seed{'s' * (seeds > 1)}", cells))
-        if any(others):
-            lines.append(("the same, times shifted by N/10", [*others, None, None]))
-        if label == HEADLINE["edm"]:
-            heun = by_arm("headline", {"edm": "the same, Heun's method"}, EDMS)
-            lines += [(label, [*cells, None, None]) for label, cells in heun]
+        for way, others in (("times shifted by N/10", shifted), ("by its own sampler", own)):
+            if any(others):
+                lines.append((f"the same, {way}", [*others, None, None]))
     return Table(headings("setting", MANY), [lines], 2, errors=True)
 
 
@@ -240,20 +239,21 @@ def headline_in_short() -> Table:
 def leads() -> str:
     """By how many errors blurred flow to t = 0.7, by its own sampler, is ahead of the others."""
     found = results("headline")
-    lines = [f"| ahead of | {' | '.join(map(str, CALLS))} |", "|---" * (1 + len(CALLS)) + "|"]
-    for arm, label in HEADLINE.items():
-        cells = []
-        for n in CALLS:
-            ours = by_multistep(found, "blurred-flow-0.7", n)
-            columns = (
-                found.get((name, n), {}) for name in ("multistep", "multistep shifted", "own")
-            )
-            theirs = min((c[arm] for c in columns if arm in c), key=lambda r: r.distance)
-            lead = (theirs.distance - ours.distance) / math.hypot(theirs.error, ours.error)
-            cells.append(f"({lead:.1f})" if theirs.ties_with(ours) else f"{lead:.1f}")
-        if arm != "blurred-flow-0.7":
-            lines.append(f"| {label.strip('*')} | {' | '.join(cells)} |")
-    return "\n".join(lines)
+    recommended = "blurred-flow-0.7"
+
+    def lead(arm: str, calls: int) -> str:
+        ours = by_multistep(found, recommended, calls)
+        ways = (found.get((name, calls), {}) for name in ("multistep", "multistep shifted", "own"))
+        theirs = min((way[arm] for way in ways if arm in way), key=lambda r: r.distance)
+        errors = (theirs.distance - ours.distance) / math.hypot(theirs.error, ours.error)
+        return f"({errors:.1f})" if theirs.ties_with(ours) else f"{errors:.1f}"
+
+    lines = [
+        [label.strip("*"), *(lead(arm, calls) for calls in CALLS)]
+        for arm, label in HEADLINE.items()
+        if arm != recommended
+    ]
+    return markdown(["ahead of", *map(str, CALLS)], lines)
 
 
 def seeds_of(cells: Sequence[Result | None]) -> int:

@@ -25,19 +25,14 @@ STEPS = 10
 COLUMNS = [("multistep", 10), ("multistep", 30), ("momentum", 10), ("momentum", 30)]
 
 
-def process() -> sd.SoftDiffusion:
-    """That of all arms."""
-    recipe = Study.read(HERE / "study.yaml").arms["soft"].recipe
-    return sd.SoftDiffusion(*(from_config(recipe[part], {}) for part in ("corruption", "schedule")))
-
-
-def step_error(error: Tensor, times: list[float], variance: Tensor) -> float:
+def step_error(
+    process: sd.SoftDiffusion, error: Tensor, times: list[float], variance: Tensor
+) -> float:
     """Of the error over the variance by time and band, (times, bands)."""
-    forward = process()
     band = bands(variance)
     total = 0.0
     for k in range(STEPS, 0, -1):
-        hop = forward.transition(k / STEPS, (k - 1) / STEPS)
+        hop = process.transition(k / STEPS, (k - 1) / STEPS)
         z = variance[None, None]
         gain = ((hop.C_s - hop.rho * hop.C_t).diagonal(z).square() * z)[0, 0]
         row = min(range(len(times)), key=lambda i: abs(times[i] - k / STEPS))
@@ -50,9 +45,13 @@ def main() -> None:
     x0 = sd.data.load("fashion-mnist", split="test", size=16)[: content["images"]]
     centred = sd.operators.DCT().forward(x0 - x0.mean(dim=0))
     variance = centred.square().mean(dim=(0, 1))
-    found = summarise(Rows(HERE / "rows.jsonl").of(Study.read(HERE / "study.yaml")))
+    study = Study.read(HERE / "study.yaml")
+    found = summarise(Rows(HERE / "rows.jsonl").of(study))
+    recipe = study.arms["soft"].recipe  # whose process is that of all arms
+    parts = (from_config(recipe[part], {}) for part in ("corruption", "schedule"))
+    process = sd.SoftDiffusion(*parts)
     arms = {
-        arm: step_error(torch.tensor(error), content["times"], variance)
+        arm: step_error(process, torch.tensor(error), content["times"], variance)
         for arm, error in content["errors"].items()
     }
     lines = ["| loss | error of ten steps | " + " | ".join(f"{e} {n}" for e, n in COLUMNS) + " |"]

@@ -138,9 +138,9 @@ if __name__ == "__main__":
         train, test = (open_data("fashion-mnist", split=s, size=16) for s in ("train", "test"))
         images = train.batch(measured(len(train)))  # as `train` fits a start
         yardstick = Yardstick(train, test, options.samples)
-    for model in options.models:
-        for row in measure(model, images, yardstick, options.samples, done):
-            rows.append(row)
+        for model in options.models:
+            for row in measure(model, images, yardstick, options.samples, done):
+                rows.append(row)
     groups: dict[Cell, list[dict]] = defaultdict(list)
     for row in rows:
         groups[cell_of(row)].append(row)
