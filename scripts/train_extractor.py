@@ -3,6 +3,7 @@
 The files that come with the package were made by
 
     python scripts/train_extractor.py --data digits --size 8 --epochs 60
+    python scripts/train_extractor.py --data fashion-mnist --size 32 --epochs 8
     python scripts/train_extractor.py --data fashion-mnist --size 28 --epochs 8
     python scripts/train_extractor.py --data fashion-mnist --size 16 --epochs 12
 

@@ -17,7 +17,6 @@ WRONG = {
     f"{SCHEDULE} --levels 1000": "among 256 candidates; raise candidates to 1000",
     f"{SCHEDULE} --epsilon 1e-4": "epsilon = 0.0001; the smallest cap .* Raise epsilon",
     f"{SCHEDULE} --corruption Scaling": r"severity of Scaling .* in \[0, 1\]",
-    f"{SCHEDULE} --size 9": "8 x 8 can't be averaged to 9 x 9; give a size",
     f"{SCHEDULE} --size 0": "--size must be a whole number > 0 or null, but is 0; see",
     f"{SCHEDULE} --channels 2": "1 or 3 channels, not 2",
     f"{TINY} --out OUT --batch_size 0": "batch_size must be at least 1, but is 0",

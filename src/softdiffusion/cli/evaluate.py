@@ -52,7 +52,7 @@ def parser() -> Parser:
         "--extractor",
         type=str | None,
         default=None,
-        help="digits-8, fashion-mnist-28, fashion-mnist-16, efficientnet-lite0, inception:PATH or "
+        help="digits-8, fashion-mnist-32, -28 or -16, efficientnet-lite0, inception:PATH or "
         "classifier:PATH.",
     )
     parser.add_argument("--dry_run", type=bool, default=False, help="Say what would be done.")

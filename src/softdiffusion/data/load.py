@@ -9,7 +9,7 @@ from .digits import load_digits
 from .fashion_mnist import DEBIAN_FOLDER, load_fashion_mnist
 from .folder import FolderImages
 from .images import ArrayImages, Images, to_float
-from .resize import area_average
+from .resize import area_average, framed
 
 __all__ = ["load", "open"]
 
@@ -28,7 +28,8 @@ def open(
         split: "train" or "test". Digits have 1,497 and 300 images, Fashion-MNIST 60,000 and
             10,000; for the splits of a folder see `FolderImages`.
         size: The side in pixels; None keeps what the data have. Digits and Fashion-MNIST are
-            shrunk by exact area averages; files of a folder are resized and cropped.
+            shrunk by exact area averages, or get a black frame; files of a folder are resized and
+            cropped.
         channels: 1 or 3; None keeps what the data have.
 
     Raises:
@@ -53,9 +54,11 @@ def open(
         raise ValueError(
             f"Unknown data {name!r}; use digits, fashion-mnist, fashion-mnist:PATH or folder:PATH."
         )
-    if size is not None and size != images.shape[-1]:
+    if size is not None and size < images.shape[-1]:
         # A mean of values in [-1, 1] leaves the interval by rounding alone.
         images = area_average(to_float(images), size).clamp(-1, 1)
+    elif size is not None and size > images.shape[-1]:
+        images = framed(to_float(images), size)
     if channels == 3:
         images = images.expand(-1, 3, -1, -1)
     return ArrayImages(kind, images, labels)

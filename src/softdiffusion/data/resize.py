@@ -1,9 +1,10 @@
-"""Resizing by exact averages over areas."""
+"""Other sizes without interpolation: exact averages over areas, and black frames."""
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor
 
-__all__ = ["area_average"]
+__all__ = ["area_average", "framed"]
 
 
 def area_average(images: Tensor, size: int) -> Tensor:
@@ -29,6 +30,26 @@ def area_average(images: Tensor, size: int) -> Tensor:
         return images
     weights = _overlaps(height, size).to(images)
     return weights @ images @ weights.T
+
+
+def framed(images: Tensor, size: int) -> Tensor:
+    """Sets images in the middle of a black square of size x size; an odd row is put below.
+
+    Arguments:
+        images: Images (N, C, H, W), float in [-1, 1]; black is -1.
+        size: The new side, at least the old ones.
+
+    Raises:
+        ValueError: If the images would have to shrink.
+    """
+    height, width = images.shape[-2:]
+    if size < max(height, width):
+        raise ValueError(
+            f"Images of {height} x {width} don't fit into a frame of {size} x {size}; give a size "
+            "from the image's longer side on."
+        )
+    top, left = (size - height) // 2, (size - width) // 2
+    return F.pad(images, (left, size - width - left, top, size - height - top), value=-1.0)
 
 
 def _overlaps(old: int, new: int) -> Tensor:

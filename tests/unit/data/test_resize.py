@@ -3,7 +3,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from softdiffusion.data.resize import area_average
+from softdiffusion.data.resize import area_average, framed
 
 
 @st.composite
@@ -43,3 +43,20 @@ def test_keeps_the_mean_and_the_range(case):
 def test_refuses_to_grow_or_to_stretch(shape, size):
     with pytest.raises(ValueError, match="can't be averaged"):
         area_average(torch.zeros(1, 1, *shape), size)
+
+
+@pytest.mark.parametrize("size", [5, 6, 8, 9])
+def test_a_frame_is_black_around_the_untouched_image(size):
+    images = torch.rand(2, 3, 5, 5, generator=_generator(0))
+    large = framed(images, size)
+    before = (size - 5) // 2
+    inside = slice(before, before + 5)
+    assert large.shape == (2, 3, size, size)
+    assert torch.equal(large[..., inside, inside], images)
+    large[..., inside, inside] = -1.0
+    assert (large == -1).all()
+
+
+def test_a_frame_never_cuts():
+    with pytest.raises(ValueError, match="5 x 4 don't fit into a frame of 4 x 4"):
+        framed(torch.zeros(1, 1, 5, 4), 4)

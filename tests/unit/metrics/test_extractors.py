@@ -18,7 +18,7 @@ from softdiffusion.metrics import (
 )
 from softdiffusion.metrics.extractors.lookup import _WEIGHTS
 
-SHIPPED = ("digits-8", "fashion-mnist-28", "fashion-mnist-16")
+SHIPPED = ("digits-8", "fashion-mnist-32", "fashion-mnist-28", "fashion-mnist-16")
 
 
 def noise(*shape):
@@ -97,6 +97,7 @@ def test_the_default_fits_the_data():
     assert default_extractor("digits", (1, 8, 8)).name == "digits-8"
     assert default_extractor("fashion-mnist:PATH", (1, 16, 16)).name == "fashion-mnist-16"
     assert default_extractor("fashion-mnist", (1, 28, 28)).name == "fashion-mnist-28"
+    assert default_extractor("fashion-mnist", (1, 32, 32)).name == "fashion-mnist-32"
 
 
 def test_efficientnet_takes_grey_and_rgb_of_any_size():

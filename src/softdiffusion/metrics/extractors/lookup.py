@@ -14,6 +14,7 @@ _WEIGHTS = Path(__file__).parents[1] / "weights"
 #: The classifiers that come with the package, and the data and image shapes that they are for.
 _SHIPPED = {
     "digits-8": ("digits", (1, 8, 8)),
+    "fashion-mnist-32": ("fashion-mnist", (1, 32, 32)),
     "fashion-mnist-28": ("fashion-mnist", (1, 28, 28)),
     "fashion-mnist-16": ("fashion-mnist", (1, 16, 16)),
 }
@@ -23,8 +24,8 @@ def extractor(name: str) -> FeatureExtractor:
     """Opens an extractor by its name.
 
     Arguments:
-        name: "digits-8", "fashion-mnist-28" or "fashion-mnist-16", which come with the package;
-            "efficientnet-lite0"; "inception:PATH", a local TorchScript file; or
+        name: "digits-8", "fashion-mnist-32", "fashion-mnist-28" or "fashion-mnist-16", which come
+            with the package; "efficientnet-lite0"; "inception:PATH", a local TorchScript file; or
             "classifier:PATH", a file written by `scripts/train_extractor.py`.
 
     Raises:
