@@ -397,7 +397,8 @@ def markdown(machine: dict[str, str], rows: list[Row]) -> str:
             "",
             "Written by `make bench`. Every figure is a ratio of two times whose repeats alternate "
             "within one run: of their medians, and of the fastest repeats, which other work on the "
-            "machine disturbs least. A goal counts as met if both meet it. The times are medians.",
+            "machine disturbs least. A goal counts as met if both meet it. The times are medians. "
+            "What a GPU gives is in [gpu.md](gpu.md).",
             "",
             *table,
             "",

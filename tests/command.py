@@ -1,6 +1,10 @@
 """What the tests of the command share beside its fixtures."""
 
+import os
 from pathlib import Path
+
+import pytest
+import torch
 
 RECIPES = Path(__file__).parents[1] / "recipes"
 
@@ -8,6 +12,13 @@ RECIPES = Path(__file__).parents[1] / "recipes"
 TINY = (
     f"train --config {RECIPES / 'digits.yaml'} --images 128 --backbone.width 8 "
     "--backbone.multipliers [1] --backbone.attention false --progress false"
+)
+
+#: The environment of a process that sees no GPU.
+ON_PROCESSOR = os.environ | {"CUDA_VISIBLE_DEVICES": ""}
+
+needs_processor = pytest.mark.skipif(
+    torch.cuda.is_available(), reason="a GPU adds in an order of its own, so the last bits differ"
 )
 
 

@@ -41,7 +41,7 @@ def test_the_label_decides_what_is_drawn(tmp_path):
         prior=prior,
         options=options,
         progress=False,
-    )
+    ).cpu()
     labels = torch.arange(16) % 2
     for told in (trained, sd.GuidedDenoiser(trained, 1.5)):
         sampler = sd.MultistepSampler(process, told, steps=12)

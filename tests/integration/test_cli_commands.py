@@ -14,7 +14,7 @@ from safetensors.torch import load_file
 
 import softdiffusion as sd
 from softdiffusion.cli.main import main
-from tests.command import RECIPES, TINY, contents
+from tests.command import RECIPES, TINY, contents, needs_processor
 
 DIGITS = RECIPES / "digits.yaml"
 SAMPLE = "--sampler.steps 3 --sampler.progress false --count 5"
@@ -188,6 +188,7 @@ def test_a_printed_configuration_is_the_command(command, trained, tmp_path, caps
     assert yaml.safe_load(first)
 
 
+@needs_processor
 def test_the_recipe_of_a_run_is_its_command(trained, tmp_path):
     """The weights are the same bit for bit."""
     run(f"train --config {trained / 'recipe.yaml'} --out {tmp_path}")

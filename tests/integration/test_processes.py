@@ -7,6 +7,8 @@ from pathlib import Path
 from safetensors.torch import load_file
 from torch.testing import assert_close
 
+from tests.command import ON_PROCESSOR
+
 COMMAND = (
     "-m softdiffusion.cli.main train --data digits --images 640 --batch_size 16 --log_every 160 "
     "--backbone SmallUNet --backbone.width 8 --backbone.multipliers [1] "
@@ -21,6 +23,7 @@ def launch(processes: int, *arguments: str) -> subprocess.CompletedProcess[str]:
         capture_output=True,
         text=True,
         timeout=240,
+        env=ON_PROCESSOR,
     )
 
 

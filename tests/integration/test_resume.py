@@ -9,6 +9,8 @@ from pathlib import Path
 import pytest
 from safetensors.torch import load_file
 
+from tests.command import ON_PROCESSOR
+
 COMMAND = (
     "train --data digits --images 1600 --batch_size 16 --checkpoint_every 160 --log_every 160 "
     "--warmup 160 --backbone SmallUNet --backbone.width 8 --backbone.multipliers [1] "
@@ -18,7 +20,8 @@ COMMAND = (
 
 def start(out: Path) -> subprocess.Popen:
     code = "import sys; from softdiffusion.cli.main import main; main(sys.argv[1:])"
-    return subprocess.Popen([sys.executable, "-c", code, *COMMAND.split(), str(out)])
+    command = [sys.executable, "-c", code, *COMMAND.split(), str(out)]
+    return subprocess.Popen(command, env=ON_PROCESSOR)
 
 
 def test_a_killed_training_ends_bit_identical(tmp_path):

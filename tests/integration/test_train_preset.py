@@ -7,6 +7,7 @@ import softdiffusion as sd
 from softdiffusion.cli.main import main
 from softdiffusion.configuration import to_config
 from softdiffusion.presets import PRESETS, inverse_heat
+from tests.command import needs_processor
 
 # torch's forward-mode derivatives warn about a part of torch itself.
 pytestmark = pytest.mark.filterwarnings("ignore:.torch.jit.script. is deprecated")
@@ -34,6 +35,7 @@ def test_the_model_and_the_recipe_have_the_presets_parts(tmp_path, name):
     assert recipe["schedule"] == to_config(preset.process.schedule)[0]
 
 
+@needs_processor
 def test_the_recipe_trains_the_same_model_again(tmp_path):
     train(tmp_path / "a", "--preset", "blurring")
     written = tmp_path / "a" / "run" / "recipe.yaml"

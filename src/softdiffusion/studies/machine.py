@@ -11,9 +11,11 @@ __all__ = ["machine", "processor"]
 
 
 def machine() -> dict[str, str | int]:
-    """The processor, the threads in use and the versions, for the rows of a study."""
+    """The processor, a GPU, the threads in use and the versions, for the rows of a study."""
+    gpu = {"gpu": torch.cuda.get_device_name()} if torch.cuda.is_available() else {}
     return {
         "processor": processor(),
+        **gpu,
         "threads": torch.get_num_threads(),
         "python": platform.python_version(),
         "torch": torch.__version__,

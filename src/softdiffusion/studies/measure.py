@@ -17,7 +17,7 @@ from ..priors import DataPrior, GaussianPrior, MixturePrior, Prior
 from ..random import generators
 from ..samplers import Sampler
 from ..saving import load
-from ..training import RECIPE
+from ..training import RECIPE, processes
 from .machine import machine
 from .rows import Rows
 from .study import Arm, Evaluation, Start, Study, read_mapping
@@ -35,7 +35,8 @@ _BATCH = 250
 def measure(study: Study, arm: Arm, seed: int, runs: Path) -> None:
     """Draws samples in every way the arm asks for, and adds a row for each.
 
-    What was measured before is left as it is. The samples' noise is the same for all arms.
+    What was measured before is left as it is. The samples' noise is the same for all arms. The
+    model runs where it would be trained: on a GPU, if there is one.
 
     Arguments:
         study: The study; rows and pictures go to its folder.
@@ -60,7 +61,8 @@ def measure(study: Study, arm: Arm, seed: int, runs: Path) -> None:
         return
     study.check_run(runs, arm, seed)
     run = study.run_folder(runs, arm, seed)
-    denoiser, prior = load(run / "final", trust=list(study.trust))
+    device = processes().device
+    denoiser, prior = load(run / "final", device, trust=list(study.trust))
     recipe = read_mapping(run / RECIPE)  # as trained, with all defaults
     name, size, channels = recipe["data"], recipe["size"], recipe["channels"]
     train, test = (
@@ -72,7 +74,8 @@ def measure(study: Study, arm: Arm, seed: int, runs: Path) -> None:
         start = _start(evaluation.start, prior, denoiser, train, arm.name)
         noise = generators(seed, range(study.samples))
         clock = time.perf_counter()
-        images = sampler(start.sample(study.samples, noise), noise, batch_size=_BATCH).clamp(-1, 1)
+        x1 = start.sample(study.samples, noise, device=device)
+        images = sampler(x1, noise, batch_size=_BATCH).clamp(-1, 1).cpu()
         seconds = time.perf_counter() - clock
         row: dict[str, Any] = {
             "arm": arm.name,

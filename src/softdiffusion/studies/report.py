@@ -65,7 +65,8 @@ def write_report(study: Study) -> Path:
         "knows nothing of the spread over trainings."
     )
     machines = dict.fromkeys(
-        f"{row['processor']}, {row['threads']} thread(s), torch {row['torch']}" for row in rows
+        f"{row.get('gpu', row['processor'])}, {row['threads']} thread(s), torch {row['torch']}"
+        for row in rows
     )
     made = (
         f"Command: {study.command}. Measured on {'; '.join(machines)}. Wall "

@@ -74,8 +74,9 @@ def train(
 
     The run lives in the folder `out`. Calling the function again with the same arguments goes on
     after the last checkpoint, and ends with weights that are identical bit for bit to those of
-    a run that never stopped (on the same machine and number of threads): images, times and noise
-    are a pure function of the seed and of the count of images.
+    a run that never stopped (on the same processor and number of threads; a GPU adds in an order
+    of its own, and so differs in the last bits): images, times and noise are a pure function of
+    the seed and of the count of images.
 
     Arguments:
         data: The training images, or a tensor (N, C, H, W) of them: float32 in [-1, 1], or uint8;
