@@ -139,7 +139,7 @@ def starts(ax: Axes) -> None:
 
 def costs(ax: Axes) -> None:
     shorter, longest = results("cost")["multistep", 10], results("headline")["multistep", 10]
-    for arm in ("blurred-flow", "soft"):
+    for arm in ("blurred-flow-0.7", "blurred-flow", "soft"):
         points = [(n, shorter[f"{arm}-{n}k"]) for n in (24, 48, 96, 192)]
         label, style = SETTINGS[arm]
         line(ax, [*points, (576, longest[arm])], label, **style)

@@ -27,12 +27,12 @@ def training(ax) -> None:
     rows = list(Rows(HERE / "rows.jsonl"))
     # All arms at the pace of one, for their wall times depend on what ran beside them.
     pace = Cost.of(rows[:1], HERE / "losses" / f"{rows[0]['arm']}-0.jsonl")
-    for arm in ("soft", "blurred-flow"):
+    for arm in COLOURS:
         for sampler, marker in SAMPLERS.items():
             points = sorted(
                 (row["images"] / pace.images * pace.training_minutes, row["frechet"])
                 for row in rows
-                if row["arm"].startswith(f"{arm}-") and row["evaluation"] == sampler
+                if row["arm"].rpartition("-")[0] == arm and row["evaluation"] == sampler
             )
             calls = next(row["calls"] for row in rows if row["evaluation"] == sampler)
             label = f"{NAMES[arm]}, {sampler}, {calls} calls"

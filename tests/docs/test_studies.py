@@ -16,7 +16,7 @@ def test_the_guide_s_study(tmp_path):
     path.parent.mkdir(parents=True)
     path.write_text(text)
     (tmp_path / "recipes").symlink_to(ROOT / "recipes")
-    study = Study.read(path)
+    study = Study.read(str(path))
     assert list(study.arms) == ["step-matched", "l2"]
     assert [e.label for e in study.arms["l2"].evaluations] == ["multistep", "nu 0.5"]
     assert Study.read(path, "small").arms["l2"].recipe["images"] == 2000

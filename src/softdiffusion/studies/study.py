@@ -128,7 +128,7 @@ class Study:
     trust: tuple[str, ...] = ()
 
     @classmethod
-    def read(cls, path: Path, scale: str | None = None) -> "Study":
+    def read(cls, path: str | Path, scale: str | None = None) -> "Study":
         """Reads a study's file.
 
         Arguments:
@@ -141,6 +141,7 @@ class Study:
                 evaluations can't be told apart, a sampler is unknown or an arm's own without a
                 preset, or the scale is not one of the file's.
         """
+        path = Path(path)
         content = read_mapping(path)
         scales = _names(f"The scales of {path}", content.pop("scales", None) or {})
         trust = ()
