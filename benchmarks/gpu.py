@@ -75,13 +75,21 @@ def measure(name: str, batch: int, precision: str) -> dict[str, Any]:
         batch_size=batch,
         precision=precision,
         log_every=STEPS * batch,
+        checkpoint_every=READINGS * STEPS * batch,
         sample_every=0,
     )
     torch.cuda.reset_peak_memory_stats()
     with tempfile.TemporaryDirectory() as out:
         images = READINGS * STEPS * batch
         ema = sd.train(
-            data, denoiser, recipe.built.objective, images, out=out, options=options, progress=False
+            data,
+            denoiser,
+            recipe.built.objective,
+            images,
+            out=out,
+            options=options,
+            flips=recipe.arguments.flips,
+            progress=False,
         )
         records = (Path(out) / "stats.jsonl").read_text().splitlines()
     speeds = [json.loads(record)["images_per_second"] for record in records]

@@ -36,11 +36,15 @@ class SoftDiffusion:
 
     def operator(self, t: Time) -> LinearOperator:
         r"""The operator :math:`C_t`."""
-        return self.corruption.operator(self.schedule.severity(_time(t)))
+        return self._operator(_time(t))
 
     def sigma(self, t: Time) -> Tensor:
         r"""The noise level :math:`\sigma_t`, in the shape of `t`."""
         return self.schedule.sigma(_time(t))
+
+    # A check reads from the device of its times and waits for it, so a time is checked but once.
+    def _operator(self, t: Tensor) -> LinearOperator:
+        return self.corruption.operator(self.schedule.severity(t))
 
     def perturb(self, x0: Tensor, t: Time, noise: Tensor) -> Tensor:
         r"""Returns :math:`x_t = C_t x_0 + \sigma_t \eta`.
@@ -61,7 +65,8 @@ class SoftDiffusion:
                 f"{tuple(noise.shape)}."
             )
         t = _time(t)
-        return self.operator(t)(x0) + per_sample(self.sigma(t), x0).to(x0.dtype) * noise
+        sigma = per_sample(self.schedule.sigma(t), x0).to(x0.dtype)
+        return self._operator(t)(x0) + sigma * noise
 
     def score(self, x_t: Tensor, t: Time, x0_hat: Tensor) -> Tensor:
         r"""Returns :math:`(C_t \hat x_0 - x_t) / \sigma_t^2`.
@@ -74,7 +79,7 @@ class SoftDiffusion:
         """
         t = _time(t)
         variance = per_sample(self._positive_sigma(t), x_t) ** 2
-        return ((self.operator(t)(x0_hat) - x_t) / variance).to(x_t.dtype)
+        return ((self._operator(t)(x0_hat) - x_t) / variance).to(x_t.dtype)
 
     def snr(self, t: Time, spectrum: Tensor) -> Tensor:
         r"""The signal-to-noise ratio of every mode, :math:`\lambda_k^2 v_k / \sigma_t^2`.
@@ -127,14 +132,14 @@ class SoftDiffusion:
         return Transition(
             t=t,
             s=s,
-            C_t=self.operator(t),
-            C_s=self.operator(s),
-            sigma_t=self.sigma(t),
-            sigma_s=self.sigma(s),
+            C_t=self._operator(t),
+            C_s=self._operator(s),
+            sigma_t=self.schedule.sigma(t),
+            sigma_s=self.schedule.sigma(s),
         )
 
     def _positive_sigma(self, t: Tensor) -> Tensor:
-        sigma = self.sigma(t)
+        sigma = self.schedule.sigma(t)
         if (sigma == 0).any():
             raise ValueError(
                 "There is no noise at this time (sigma = 0), so scores and signal-to-noise ratios "

@@ -60,4 +60,6 @@ def randn(
             f"{shape[0]} images need {shape[0]} generators, but {len(generator)} were given."
         )
     rows = [torch.randn(*shape[1:], generator=g, dtype=dtype, device=g.device) for g in generator]
-    return torch.stack([row.to(device) for row in rows])
+    if len({row.device for row in rows}) > 1:
+        rows = [row.to(device) for row in rows]
+    return torch.stack(rows).to(device)  # in one copy, if they lie together

@@ -6,6 +6,7 @@ import shutil
 from pathlib import Path
 
 import pytest
+import torch
 
 import softdiffusion as sd
 from softdiffusion.cli.main import main
@@ -145,6 +146,21 @@ def test_the_damaged_report_of_an_evaluation(trained, tmp_path, refused):
     (tmp_path / "report.json").write_text('[{"sampler": "Naive')
     line = refused(f"evaluate --model {trained} --out {tmp_path} --count 16")
     assert re.search(r"report.json is damaged \(.*\); delete it to measure again", line)
+
+
+def test_a_recipe_that_holds_nothing(run, tmp_path, refused):
+    (run / "recipe.yaml").write_text("")
+    line = refused(f"evaluate --model {run} --out {tmp_path}/new --count 16")
+    assert "recipe.yaml holds no recipe; restore it from a copy" in line
+
+
+def test_a_full_gpu(trained, tmp_path, monkeypatch, refused):
+    def full(*arguments: object, **options: object) -> None:
+        raise torch.OutOfMemoryError("CUDA out of memory.")
+
+    monkeypatch.setattr(sd.MultistepSampler, "__call__", full)
+    line = refused(f"sample --model {trained} --out {tmp_path}/new")
+    assert line.endswith("The memory of the GPU is full; give a smaller --batch_size.")
 
 
 def test_info_of_an_unfinished_run(run, refused):

@@ -77,7 +77,7 @@ def run(arguments: Namespace) -> None:
         extractor(arguments.extractor)
         if arguments.extractor
         else default_extractor(train.name, train.shape)
-    )
+    ).to(arguments.device)
     conditions = {
         "model": model_digest(arguments.model),
         "count": arguments.count,

@@ -4,6 +4,8 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
+import torch
+
 from . import corrupt, evaluate, info, restore, sample, schedule, study, train
 from .parser import Parser
 from .wording import plain
@@ -40,6 +42,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
         COMMANDS[choice.subcommand].run(chosen)
     except (ValueError, OSError, ImportError) as error:
         sys.exit(f"{command}: {_sentence(error)}")
+    except torch.OutOfMemoryError:
+        sys.exit(f"{command}: The memory of the GPU is full; give a smaller --batch_size.")
     except KeyboardInterrupt:
         sys.exit(f"{command}: stopped; give the same command again.")
 

@@ -130,5 +130,7 @@ def recipe_of(path: Path) -> dict[str, Any]:
                 content = yaml.safe_load(file.read_text())
             except yaml.YAMLError as error:
                 raise ValueError(f"{file} is damaged ({error}); restore it from a copy.") from None
-            return content if isinstance(content, dict) else {}
+            if not isinstance(content, dict):
+                raise ValueError(f"{file} holds no recipe; restore it from a copy.")
+            return content
     return {}

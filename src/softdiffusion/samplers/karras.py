@@ -23,7 +23,7 @@ class KarrasSampler(Sampler):
 
     and :math:`\tilde x_s` as in `HeunSampler`, which has 1/2 in the place of :math:`1 / 2 \rho`.
     Without a corruption, :math:`C = I`, it is EDM's sampler. A step makes two network calls, and
-    one to a time without noise.
+    one to a time without noise where there is noise before.
 
     Source: Karras et al. 2022, Algorithm 1, and Algorithm 2 without its added noise.
     """

@@ -182,11 +182,12 @@ class Sampler(ABC):
             The images, in the shape of `x1`.
 
         Raises:
-            ValueError: If the starts are no batch of finite real numbers, there is not one
-                generator an image, the batch size is below 1, the labels do not fit the images or
-                the denoiser, or the denoiser changes the shape.
+            ValueError: If the starts are no batch of finite real numbers, or lie on another device
+                than the network, there is not one generator an image, the batch size is below 1,
+                the labels do not fit the images or the denoiser, or the denoiser changes the shape.
         """
         _check_starts(x1)
+        _check_device(x1, self.denoiser)
         size = len(x1) if batch_size is None else batch_size
         if size < 1:
             raise ValueError(f"The batch size must be at least 1, but is {size}.")
@@ -280,6 +281,15 @@ def _check_starts(x1: Tensor) -> None:
             f"{tuple(x1.shape)} and type {x1.dtype}."
         )
     check_finite("The starts x1", x1)
+
+
+def _check_device(x1: Tensor, denoiser: BaseDenoiser) -> None:
+    weights = next(denoiser.parameters(), x1)
+    if weights.device != x1.device:
+        raise ValueError(
+            f"The starts x1 lie on {x1.device}, but the network on {weights.device}; move one of "
+            f"them, as by x1.to('{weights.device}')."
+        )
 
 
 def _split(generator: Generator, size: int, images: int) -> list[Generator]:

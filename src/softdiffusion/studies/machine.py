@@ -10,9 +10,9 @@ from .. import __version__
 __all__ = ["machine", "processor"]
 
 
-def machine() -> dict[str, str | int]:
-    """The processor, a GPU, the threads in use and the versions, for the rows of a study."""
-    gpu = {"gpu": torch.cuda.get_device_name()} if torch.cuda.is_available() else {}
+def machine(device: torch.device) -> dict[str, str | int]:
+    """The processor, the GPU if that is the device, the threads and the versions, for a row."""
+    gpu = {"gpu": torch.cuda.get_device_name(device)} if device.type == "cuda" else {}
     return {
         "processor": processor(),
         **gpu,

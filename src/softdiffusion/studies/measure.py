@@ -32,7 +32,7 @@ _BATCH = 250
 
 
 @torch.no_grad()
-def measure(study: Study, arm: Arm, seed: int, runs: Path) -> None:
+def measure(study: Study, arm: Arm, seed: int, runs: str | Path) -> None:
     """Draws samples in every way the arm asks for, and adds a row for each.
 
     What was measured before is left as it is. The samples' noise is the same for all arms. The
@@ -59,6 +59,7 @@ def measure(study: Study, arm: Arm, seed: int, runs: Path) -> None:
     ]
     if not wanted:
         return
+    runs = Path(runs)
     study.check_run(runs, arm, seed)
     run = study.run_folder(runs, arm, seed)
     device = processes().device
@@ -68,10 +69,15 @@ def measure(study: Study, arm: Arm, seed: int, runs: Path) -> None:
     train, test = (
         open(name, split=split, size=size, channels=channels) for split in ("train", "test")
     )
-    yardstick = Yardstick(train, test, study.samples)
+    yardstick = Yardstick(train, test, study.samples, device)
+    starts: dict[Start, Prior] = {}
     for evaluation, calls in wanted:
+        if (arm.name, seed, evaluation.label, calls) in rows.keys(study):
+            continue  # measured by another process by now
         sampler = _sampler(arm, evaluation, calls, denoiser)
-        start = _start(evaluation.start, prior, denoiser, train, arm.name)
+        if evaluation.start not in starts:
+            starts[evaluation.start] = _start(evaluation.start, prior, denoiser, train, arm.name)
+        start = starts[evaluation.start]
         noise = generators(seed, range(study.samples))
         clock = time.perf_counter()
         x1 = start.sample(study.samples, noise, device=device)
@@ -86,8 +92,8 @@ def measure(study: Study, arm: Arm, seed: int, runs: Path) -> None:
             **yardstick(images),
             "images": arm.recipe["images"],
             "setting": arm.setting(evaluation),
-            "sampling_seconds": round(seconds, 1),
-            **machine(),
+            "sampling_seconds": round(seconds, 3),
+            **machine(device),
         }
         _save_picture(images[:_SHOWN], study, arm, seed, evaluation, calls)
         rows.append(row)

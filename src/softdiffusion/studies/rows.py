@@ -1,6 +1,7 @@
 """The measurements of a study, one row a line."""
 
 import json
+from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -20,8 +21,8 @@ class Rows:
         path: The file; it need not exist yet.
     """
 
-    def __init__(self, path: Path) -> None:
-        self.path = path
+    def __init__(self, path: str | Path) -> None:
+        self.path = Path(path)
 
     def __iter__(self) -> Iterator[dict[str, Any]]:
         """The rows in the order in which they were measured.
@@ -45,8 +46,9 @@ class Rows:
 
         Raises:
             ValueError: If a row was made with another number of samples or of training images,
-                another recipe or other options than the study names now. A row without a
-                `setting`, as they were first written, does not say its recipe and options.
+                another recipe or other options than the study names now, or stands there twice. A
+                row without a `setting`, as they were first written, does not say its recipe and
+                options.
         """
         settings = {
             (arm.name, seed, evaluation.label, calls): arm.setting(evaluation)
@@ -56,6 +58,12 @@ class Rows:
             for calls in evaluation.calls
         }
         rows = [row for row in self if key_of(row) in settings]
+        for (arm, seed, evaluation, calls), times in Counter(map(key_of, rows)).items():
+            if times > 1:  # a second one would count as a second seed
+                raise ValueError(
+                    f"{self.path} has {times} rows of {arm}, seed {seed}, by {evaluation} with "
+                    f"{calls} calls; delete all but one."
+                )
         for row in rows:
             images = study.arms[row["arm"]].recipe["images"]
             if (row["n"], row["images"]) != (study.samples, images):

@@ -18,7 +18,7 @@ __all__ = ["run_study"]
 
 def run_study(
     study: Study,
-    runs: Path,
+    runs: str | Path,
     measure: Callable[[Arm, int], Sequence[str]],
     *,
     jobs: int = 1,
@@ -51,7 +51,7 @@ def run_study(
     work = study.trainings(only, seeds)
     commands = Commands(study, threads)
     with ThreadPoolExecutor(jobs) as pool:
-        task = partial(_train_and_measure, study, runs, measure, commands)
+        task = partial(_train_and_measure, study, Path(runs), measure, commands)
         futures = [pool.submit(task, arm, seed) for arm, seed in work]
         try:
             for future in as_completed(futures):

@@ -19,10 +19,13 @@ class Yardstick:
         train: The training images.
         test: The test images.
         count: The number of samples, and of the test images that are the floor.
+        device: Where the features are computed.
     """
 
-    def __init__(self, train: Images, test: Images, count: int) -> None:
-        self.extractor = default_extractor(train.name, train.shape)
+    def __init__(
+        self, train: Images, test: Images, count: int, device: torch.device | str = "cpu"
+    ) -> None:
+        self.extractor = default_extractor(train.name, train.shape).to(device)
         reference = self.extractor.extract(train.tensor())
         self.distances: dict[str, Callable[[Tensor], Tensor]] = {
             "frechet": FrechetDistance(reference),

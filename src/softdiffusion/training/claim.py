@@ -3,9 +3,12 @@
 import hashlib
 import json
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from filelock import FileLock, Timeout
 from torch import Tensor
 
 from ..configuration import to_config
@@ -15,7 +18,7 @@ from ..objectives import Objective
 from .labels import labels_of
 from .options import TrainingOptions
 
-__all__ = ["RECIPE", "claim"]
+__all__ = ["RECIPE", "alone", "claim"]
 
 #: The file in a run's folder in which the command says, at the end, how it was trained.
 RECIPE = "recipe.yaml"
@@ -25,7 +28,7 @@ _FREE = ("log_every", "checkpoint_every", "sample_every", "decay")
 
 
 def claim(
-    out: Path,
+    out: str | Path,
     data: Images,
     denoiser: BaseDenoiser,
     objective: Objective,
@@ -54,14 +57,35 @@ def claim(
         "data": data.digest(),
         "labels": _labels_digest(labels_of(data, denoiser.classes)),
     }
-    path = out / "training.json"
+    path = Path(out) / "training.json"
     if path.exists():
         _compare(path, config)
         return
-    out.mkdir(parents=True, exist_ok=True)
+    path.parent.mkdir(parents=True, exist_ok=True)
     draft = path.with_suffix(".draft")
     draft.write_text(json.dumps(config, indent=2))
     os.replace(draft, path)
+
+
+@contextmanager
+def alone(out: Path) -> Iterator[None]:
+    """Holds a run's folder for this process, until the block or the process ends.
+
+    Raises:
+        ValueError: If another process holds it.
+    """
+    lock = FileLock(out / "training.lock")
+    try:
+        lock.acquire(timeout=0)
+    except Timeout:
+        raise ValueError(
+            f"Another process trains in {out} at this moment; wait until it ends, or choose "
+            "another folder."
+        ) from None
+    try:
+        yield
+    finally:
+        lock.release()
 
 
 def _compare(path: Path, config: dict[str, Any]) -> None:

@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -19,7 +19,7 @@ from ..random import generators
 from ..samplers import MultistepSampler
 from ..saving import check_savable, save
 from .checkpoint import Checkpoint, Checkpoints
-from .claim import claim
+from .claim import alone, claim
 from .labels import labels_of
 from .options import TrainingOptions
 from .processes import processes
@@ -72,6 +72,9 @@ def train(
 ) -> BaseDenoiser:
     """Trains a denoiser and returns the moving average of its weights.
 
+    It trains on a GPU if there is one, and both the denoiser and its average stay there. The seed
+    of torch's global generator, from which dropout draws, is set in every step.
+
     The run lives in the folder `out`. Calling the function again with the same arguments goes on
     after the last checkpoint, and ends with weights that are identical bit for bit to those of
     a run that never stopped (on the same processor and number of threads; a GPU adds in an order
@@ -98,8 +101,8 @@ def train(
             checkpoint, the data do not have the labels that the denoiser's classes need, the prior
             can't be saved with the denoiser, or is missing for sample grids, no image is asked for,
             or fewer than were seen already, a tensor is out of range or not finite, the device
-            lacks the precision, the processes can't share a batch evenly, or the loss or its
-            gradient is not finite.
+            lacks the precision, the processes can't share a batch evenly, another process trains
+            in the folder, or the loss or its gradient is not finite.
     """
     from accelerate import Accelerator
     from tqdm import tqdm
@@ -139,79 +142,80 @@ def train(
     state = Checkpoint(denoiser, ema, optimizer, times.state)
     checkpoints = Checkpoints(out)
 
-    start = checkpoints.restore(state)
-    images = -(-images // options.batch_size) * options.batch_size
-    if start > images:
-        raise ValueError(
-            f"The training in {out} has seen {start} images already, more than {images}; ask for "
-            "as many or more, or choose another folder."
-        )
-    if accelerator.is_main_process:
-        records = Records(out, start)
-    accelerator.wait_for_everyone()
-    meter = LossMeter()
-    bar = tqdm(
-        total=images,
-        initial=start,
-        unit="image",
-        disable=not (progress and accelerator.is_main_process),
-        desc="training",
-    )
-    clock, clock_images = time.perf_counter(), start
-
-    for position in range(start, images, options.batch_size):
-        # What is drawn: a pure function of (seed, position), so that nothing random is stored.
-        generator = torch.Generator().manual_seed(_stream(seed, position, 1))
-        torch.manual_seed(_stream(seed, position, 3, accelerator.process_index))  # for dropout
-        mine = slice(accelerator.process_index, None, accelerator.num_processes)
-        x0 = _batch(data, order, position, options.batch_size, flips)
-        noise = torch.randn(x0.shape, generator=generator)
-        t, weight = times.sample(len(x0), generator)
-        x0, noise, t, weight = (a[mine].to(accelerator.device) for a in (x0, noise, t, weight))
-        predict = network
-        if classes is not None:
-            labels = classes[order.indices(position, options.batch_size)]
-            dropped = torch.rand(len(labels), generator=generator) < options.label_dropout
-            labels = labels.masked_fill(dropped, -1)[mine].to(accelerator.device)
-            predict = partial(network, labels=labels)
-
-        loss = objective(process, predict, x0, t, noise)
-        accelerator.backward((weight * loss).mean())
-        norm = accelerator.clip_grad_norm_(network.parameters(), options.clip)
-        t, loss, weight = (accelerator.gather(a).cpu() for a in (t, loss.detach(), weight))
-        _check_finite("loss", loss, position, options)
-        if options.precision != "fp16":  # whose scaler leaves such a step out
-            _check_finite("gradient of the loss", norm, position, options)
-        for group in optimizer.param_groups:
-            group["lr"] = options.learning_rate * _ramp(position, images, options)
-        prepared_optimizer.step()
-        prepared_optimizer.zero_grad()
-        ema.update(denoiser)
-
-        times.update(t, loss)
-        meter.add(t, loss, weight)
-        done = position + options.batch_size
-        bar.update(options.batch_size)
-
+    with alone(out) if accelerator.is_main_process else nullcontext():
+        start = checkpoints.restore(state)
+        images = -(-images // options.batch_size) * options.batch_size
+        if start > images:
+            raise ValueError(
+                f"The training in {out} has seen {start} images already, more than {images}; ask "
+                "for as many or more, or choose another folder."
+            )
         if accelerator.is_main_process:
-            if _passes(options.log_every, position, done) or done >= images:
-                now = time.perf_counter()
-                speed = (done - clock_images) / (now - clock)
-                clock, clock_images = now, done
-                row: dict[str, Any] = {"images": done, **meter.read()}
-                row |= {"gradient_norm": float(norm) if torch.isfinite(norm) else None}
-                row |= {"learning_rate": group["lr"], "images_per_second": speed}
-                records.write(row)
-                bar.set_postfix(loss=f"{row['loss']:.4g}")
-            if _passes(options.checkpoint_every, position, done) or done >= images:
-                checkpoints.save(state, done)
-            if prior is not None and _passes(options.sample_every, position, done):
-                _draw(out / "samples" / f"{done:09d}.png", ema, prior)
-    bar.close()
-    if accelerator.is_main_process:
-        records.close()
-        save(out / "final", ema, prior)
-    accelerator.wait_for_everyone()
+            records = Records(out, start)
+        accelerator.wait_for_everyone()
+        meter = LossMeter()
+        bar = tqdm(
+            total=images,
+            initial=start,
+            unit="image",
+            disable=not (progress and accelerator.is_main_process),
+            desc="training",
+        )
+        clock, clock_images = time.perf_counter(), start
+
+        for position in range(start, images, options.batch_size):
+            # What is drawn: a pure function of (seed, position), so that nothing random is stored.
+            generator = torch.Generator().manual_seed(_stream(seed, position, 1))
+            torch.manual_seed(_stream(seed, position, 3, accelerator.process_index))  # for dropout
+            mine = slice(accelerator.process_index, None, accelerator.num_processes)
+            x0 = _batch(data, order, position, options.batch_size, flips)
+            noise = torch.randn(x0.shape, generator=generator)
+            t, weight = times.sample(len(x0), generator)
+            x0, noise, t, weight = (a[mine].to(accelerator.device) for a in (x0, noise, t, weight))
+            predict = network
+            if classes is not None:
+                labels = classes[order.indices(position, options.batch_size)]
+                dropped = torch.rand(len(labels), generator=generator) < options.label_dropout
+                labels = labels.masked_fill(dropped, -1)[mine].to(accelerator.device)
+                predict = partial(network, labels=labels)
+
+            loss = objective(process, predict, x0, t, noise)
+            accelerator.backward((weight * loss).mean())
+            norm = accelerator.clip_grad_norm_(network.parameters(), options.clip)
+            t, loss, weight = (accelerator.gather(a).cpu() for a in (t, loss.detach(), weight))
+            _check_finite("loss", loss, position, options)
+            if options.precision != "fp16":  # whose scaler leaves such a step out
+                _check_finite("gradient of the loss", norm, position, options)
+            for group in optimizer.param_groups:
+                group["lr"] = options.learning_rate * _ramp(position, images, options)
+            prepared_optimizer.step()
+            prepared_optimizer.zero_grad()
+            ema.update(denoiser)
+
+            times.update(t, loss)
+            meter.add(t, loss, weight)
+            done = position + options.batch_size
+            bar.update(options.batch_size)
+
+            if accelerator.is_main_process:
+                if _passes(options.log_every, position, done) or done >= images:
+                    now = time.perf_counter()
+                    speed = (done - clock_images) / (now - clock)
+                    clock, clock_images = now, done
+                    row: dict[str, Any] = {"images": done, **meter.read()}
+                    row |= {"gradient_norm": float(norm) if torch.isfinite(norm) else None}
+                    row |= {"learning_rate": group["lr"], "images_per_second": speed}
+                    records.write(row)
+                    bar.set_postfix(loss=f"{row['loss']:.4g}")
+                if _passes(options.checkpoint_every, position, done) or done >= images:
+                    checkpoints.save(state, done)
+                if prior is not None and _passes(options.sample_every, position, done):
+                    _draw(out / "samples" / f"{done:09d}.png", ema, prior)
+        bar.close()
+        if accelerator.is_main_process:
+            records.close()
+            save(out / "final", ema, prior)
+        accelerator.wait_for_everyone()
     return ema.denoiser
 
 

@@ -155,6 +155,12 @@ def test_one_step_is_one_prediction():
 # The end
 
 
+def test_starts_on_another_device_are_refused():
+    elsewhere = sd.Denoiser(sd.SmallUNet(1, 8, (1,)), blur()).to("meta")
+    with pytest.raises(ValueError, match=r"lie on cpu, but the network on meta; move one of them"):
+        build("Naive", blur(), elsewhere, steps=2)(normal(2, 1, 8, 8))
+
+
 @pytest.mark.parametrize("name", EXACT_AND_SILENT)
 def test_many_steps_with_a_frozen_prediction_are_one_big_step(name):
     options = {"nu": 0.0} if name == "Nu" else {}

@@ -183,6 +183,14 @@ def test_rows_are_kept_and_told_apart(tmp_path):
         list(rows)
 
 
+def test_a_row_that_stands_there_twice_is_no_second_seed(tmp_path):
+    rows = Rows(str(tmp_path / "rows.jsonl"))
+    for one in (row("plain"), row("plain", seed=1), row("plain")):
+        rows.append(one)
+    with pytest.raises(ValueError, match="2 rows of plain, seed 0, by multistep with 10 calls"):
+        rows.of(Study.read(write(tmp_path)))
+
+
 @pytest.mark.parametrize("other", [{"n": 20}, {"images": 99}])
 def test_rows_of_another_size_are_refused(tmp_path, other):
     rows = Rows(tmp_path / "rows.jsonl")

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from filelock import FileLock
 from PIL import Image
 from safetensors.torch import load_file
 from torch import nn
@@ -64,6 +65,19 @@ def test_a_longer_training_goes_on_where_the_shorter_one_ended(times, tmp_path):
     assert [row["loss"] for row in rows(tmp_path / "whole")] == [
         row["loss"] for row in rows(tmp_path / "parts")
     ]
+
+
+def test_a_folder_in_which_another_process_trains_is_refused(tmp_path):
+    run(tmp_path, 8)
+    before = contents(tmp_path)
+    with (
+        FileLock(tmp_path / "training.lock"),
+        pytest.raises(ValueError, match="Another process trains in .* choose another folder"),
+    ):
+        run(tmp_path, 16)
+    assert contents(tmp_path) == before
+    run(tmp_path, 16)
+    assert rows(tmp_path)[-1]["images"] == 16
 
 
 def test_images_are_rounded_up_to_whole_batches(tmp_path):

@@ -69,6 +69,8 @@ class FeatureExtractor(nn.Module, ABC):
     def extract(self, images: Tensor, batch_size: int = 100) -> Tensor:
         """The features of any number of images, on the CPU, computed batch by batch.
 
+        A GPU computes them in full float32, so that they are those of a processor.
+
         Arguments:
             images: (N, C, H, W), float in [-1, 1], on any device.
             batch_size: How many images are computed at once, >= 1.
@@ -89,7 +91,8 @@ class FeatureExtractor(nn.Module, ABC):
             unit="batch",
             disable=len(images) < _MANY,
         )
-        return torch.cat([self(batch.to(weights.device)).cpu() for batch in batches])
+        with torch.backends.cudnn.flags(enabled=True, allow_tf32=False):
+            return torch.cat([self(batch.to(weights.device)).cpu() for batch in batches])
 
     def train(self, mode: bool = True) -> "FeatureExtractor":
         """Stays in evaluation mode whatever `mode` is: statistics of batches must not leak in."""
