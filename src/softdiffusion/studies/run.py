@@ -49,7 +49,7 @@ def run_study(
     if min(jobs, threads) < 1:
         raise ValueError(f"jobs and threads must be at least 1, but are {jobs} and {threads}.")
     work = study.trainings(only, seeds)
-    commands = Commands(study, threads)
+    commands = Commands(study, jobs, threads)
     with ThreadPoolExecutor(jobs) as pool:
         task = partial(_train_and_measure, study, Path(runs), measure, commands)
         futures = [pool.submit(task, arm, seed) for arm, seed in work]
