@@ -131,6 +131,7 @@ FLOW_PREDICTIONS = {
 MODELS = {
     "flow-0.7": "flow | 400,000",
     "flow": "flow, the whole path | 400,000",
+    "step-matched-400k": "step-matched | 400,000",
     "recommended": "step-matched | 650,000",
     "paper": "the paper's | 400,000",
 }
