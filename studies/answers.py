@@ -140,7 +140,8 @@ def starts(ax: Axes) -> None:
 def costs(ax: Axes) -> None:
     shorter, longest = results("cost")["multistep", 10], results("headline")["multistep", 10]
     for arm in ("blurred-flow-0.7", "blurred-flow", "soft"):
-        points = [(n, shorter[f"{arm}-{n}k"]) for n in (24, 48, 96, 192)]
+        lengths = [n for n in (24, 48, 96, 192) if f"{arm}-{n}k" in shorter]
+        points = [(n, shorter[f"{arm}-{n}k"]) for n in lengths]
         label, style = SETTINGS[arm]
         line(ax, [*points, (576, longest[arm])], label, **style)
     logarithmic(ax, (24, 48, 96, 192, 576))
