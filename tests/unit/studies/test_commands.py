@@ -2,6 +2,7 @@
 
 import sys
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 
 import pytest
 import torch
@@ -9,27 +10,17 @@ import torch
 from softdiffusion.studies import Study
 from softdiffusion.studies.commands import Commands
 
-STUDY = """
-title: A trial
-recipe: base.yaml
-images: 100
-seeds: [0]
-samples: 50
-evaluations: [{sampler: NaiveSampler, calls: [10]}]
-arms: {a: }
-"""
+STUDY = Path(__file__).parents[3] / "studies" / "headline" / "study.yaml"
 
 
 @pytest.fixture
 def study(tmp_path, monkeypatch) -> Study:
     """A study whose commands say which GPUs they see, after a moment side by side."""
-    (tmp_path / "base.yaml").write_text("data: digits\n")
-    (tmp_path / "study.yaml").write_text(STUDY)
     python = tmp_path / "python"
     python.write_text('#!/bin/sh\nsleep 0.3\necho "$CUDA_VISIBLE_DEVICES;"\n')
     python.chmod(0o755)
     monkeypatch.setattr(sys, "executable", str(python))
-    return Study.read(tmp_path / "study.yaml")
+    return Study.read(STUDY)
 
 
 @pytest.mark.parametrize(
