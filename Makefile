@@ -5,10 +5,10 @@ BIN := .venv/bin
 STAMP := .venv/.installed
 
 .DEFAULT_GOAL := help
-.PHONY: help venv demo test lint format bench wheel clean
+.PHONY: help venv demo test test-all lint format bench wheel clean
 
 help:  ## show this list
-	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "make %-7s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 venv: $(STAMP)  ## create .venv with the package, its extras and the development tools
 
@@ -22,7 +22,10 @@ $(STAMP): pyproject.toml constraints.txt
 demo: $(STAMP)  ## corrupt, choose a schedule, train, sample and evaluate; writes demo/index.html
 	$(BIN)/python examples/demo.py --out demo
 
-test: $(STAMP)  ## run the tests
+test: $(STAMP)  ## run the tests, but for the slow ones
+	$(BIN)/python -m pytest -q -m "not slow"
+
+test-all: $(STAMP)  ## run all tests
 	$(BIN)/python -m pytest -q
 
 lint: $(STAMP)  ## check format, style, types and the order of the layers
