@@ -5,7 +5,7 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from .folder import SUFFIXES, is_grey, open_image, to_pixels
+from ..pictures import read_picture, suffixes, to_pixels
 from .images import to_float
 
 __all__ = ["read_images"]
@@ -35,8 +35,8 @@ def read_images(
         raise ValueError(f"Two images in {path} are called {twice}; rename one of them.")
     images = []
     for file in files:
-        image = open_image(file)
-        pixels = to_pixels(image, 1 if is_grey(image) else 3)
+        picture = read_picture(file)
+        pixels = to_pixels(picture, picture.shape[2])
         found = (pixels.shape[0], pixels.shape[1], pixels.shape[2])
         shape = shape or found
         if found != shape:
@@ -53,10 +53,10 @@ def _files(path: Path) -> list[Path]:
         return [path]
     if not path.is_dir():
         raise FileNotFoundError(f"There is no file or folder {path}; check the path.")
-    files = sorted(file for file in path.iterdir() if file.suffix.lower() in SUFFIXES)
+    files = sorted(file for file in path.iterdir() if file.suffix.lower() in suffixes())
     if not files:
         raise FileNotFoundError(
-            f"There are no images in {path}; files must end in {', '.join(sorted(SUFFIXES))}."
+            f"There are no images in {path}; files must end in {', '.join(sorted(suffixes()))}."
         )
     return files
 

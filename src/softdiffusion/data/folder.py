@@ -1,24 +1,17 @@
 """Folders of image files."""
 
-from __future__ import annotations
-
 import functools
 from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
 from torch import Tensor
 
+from ..pictures import read_picture, suffixes, to_pixels
 from .images import Images, to_float
 
-if TYPE_CHECKING:
-    from PIL import Image
-
-__all__ = ["SUFFIXES", "FolderImages", "is_grey", "open_image", "to_pixels"]
-
-SUFFIXES = {".png", ".jpg", ".jpeg", ".bmp", ".webp", ".gif", ".tif", ".tiff"}
+__all__ = ["FolderImages"]
 
 #: Without folders of its own, every tenth file is the test split.
 _HELD_OUT = 10
@@ -60,8 +53,8 @@ class FolderImages(Images):
         self.size = size
         self.files = _files(folder, split)
         self.labels = _labels(folder, self.files, split)
-        first = open_image(self.files[0])
-        self.channels = (1 if is_grey(first) else 3) if channels is None else channels
+        first = read_picture(self.files[0])
+        self.channels = first.shape[2] if channels is None else channels
         self.name = f"folder:{folder.resolve().name}"
         pixels = self._pixels(first)
         self.shape = (self.channels, pixels.shape[1], pixels.shape[2])
@@ -81,7 +74,7 @@ class FolderImages(Images):
         many = len(self) > _MANY
         files = tqdm(self.files, desc="reading images", unit="file", disable=not many)
         for index, file in enumerate(files):
-            pixels = self._pixels(open_image(file))
+            pixels = self._pixels(read_picture(file))
             if pixels.shape != self.shape:
                 height, width = self.shape[1:]
                 raise ValueError(
@@ -92,22 +85,8 @@ class FolderImages(Images):
             decoded[index] = pixels
         return decoded
 
-    def _pixels(self, image: Image.Image) -> Tensor:
-        return to_pixels(image, self.channels, self.size)
-
-
-def to_pixels(image: Image.Image, channels: int, size: int | None = None) -> Tensor:
-    """The image in the channels and size that are asked for, uint8 (C, H, W)."""
-    from PIL import Image, ImageOps
-
-    if image.has_transparency_data:
-        image = image.convert("RGBA")
-        image = Image.alpha_composite(Image.new("RGBA", image.size, "white"), image)
-    image = image.convert("L" if channels == 1 else "RGB")
-    if size is not None:
-        image = ImageOps.fit(image, (size, size), Image.Resampling.LANCZOS)
-    pixels = np.array(image).reshape(image.height, image.width, channels)
-    return torch.from_numpy(pixels).permute(2, 0, 1)
+    def _pixels(self, picture: np.ndarray) -> Tensor:
+        return to_pixels(picture, self.channels, self.size)
 
 
 def _files(folder: Path, split: str) -> list[Path]:
@@ -125,7 +104,7 @@ def _files(folder: Path, split: str) -> list[Path]:
     if not files:
         raise FileNotFoundError(
             f"There are no images for the {split} split in {root}; files must end in "
-            f"{', '.join(sorted(SUFFIXES))}, and without folders train and test a test split "
+            f"{', '.join(sorted(suffixes()))}, and without folders train and test a test split "
             f"needs at least {_HELD_OUT} of them."
         )
     return files
@@ -134,7 +113,7 @@ def _files(folder: Path, split: str) -> list[Path]:
 def _images(root: Path) -> Iterator[Path]:
     for path in root.rglob("*"):
         hidden = any(part[0] == "." for part in path.relative_to(root).parts)
-        if path.suffix.lower() in SUFFIXES and not hidden:
+        if path.suffix.lower() in suffixes() and not hidden:
             yield path
 
 
@@ -153,30 +132,3 @@ def _labels(folder: Path, files: list[Path], split: str) -> Tensor | None:
 
 def _has_own_splits(folder: Path) -> bool:
     return (folder / "train").is_dir() and (folder / "test").is_dir()
-
-
-def open_image(file: Path) -> Image.Image:
-    """Decodes a file: upright, with 8 bits a channel."""
-    from PIL import Image, ImageOps
-
-    try:
-        with Image.open(file) as opened:
-            opened.load()
-            image = ImageOps.exif_transpose(opened)
-    except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
-        raise ValueError(
-            f"The image {file} can't be read ({error}); remove it or replace it."
-        ) from None
-    if image.mode.startswith("I;16"):  # Pillow's own conversion cuts everything above 255
-        return Image.fromarray((np.asarray(image) / 257).round().astype(np.uint8))
-    if image.mode in ("I", "F"):
-        raise ValueError(
-            f"The image {file} has 32 bits a pixel and no fixed range of values; save it with 8 or "
-            "16 bits."
-        )
-    return image
-
-
-def is_grey(image: Image.Image) -> bool:
-    """Whether a file holds no colour."""
-    return image.mode in ("1", "L", "LA")

@@ -44,7 +44,7 @@ def test_what_does_not_fit_is_named(tmp_path):
 def test_missing_files_and_equal_names(tmp_path):
     with pytest.raises(FileNotFoundError, match="no file or folder .*absent"):
         read_images(tmp_path / "absent")
-    with pytest.raises(FileNotFoundError, match="no images in .*must end in .bmp"):
+    with pytest.raises(FileNotFoundError, match="no images in .*must end in .apng, .avif"):
         read_images(tmp_path)
     for suffix in ("png", "bmp"):
         Image.fromarray(np.zeros((6, 5), np.uint8)).save(tmp_path / f"x.{suffix}")
