@@ -22,11 +22,16 @@ class Images(ABC):
         name: What the set is called in reports.
         shape: The shape (C, H, W) of an image.
         labels: The class of every image, int64, (N,), or None.
+        classes: The names of the classes, by their numbers, or None. A split without labels has
+            them, too, if the other split has labels.
+        notes: What the set was taken for and what was left out of it, each in a few words.
     """
 
     name: str
     shape: tuple[int, int, int]
     labels: Tensor | None = None
+    classes: tuple[str, ...] | None = None
+    notes: tuple[str, ...] = ()
 
     @abstractmethod
     def __len__(self) -> int:
