@@ -1,6 +1,7 @@
 """Folders of image files."""
 
 import functools
+import math
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -9,6 +10,7 @@ import torch
 from torch import Tensor
 
 from ..pictures import in_one_line, is_grey, read_picture, suffixes, to_pixels
+from .files import read_each
 from .images import Images, to_float
 from .layout import Layout, understood
 
@@ -16,9 +18,6 @@ __all__ = ["FolderImages"]
 
 #: For more files than this, a progress bar is shown while they are decoded.
 _MANY = 1_000
-
-#: As many unreadable files are written out in a message.
-_NAMES = 5
 
 
 class FolderImages(Images):
@@ -76,7 +75,14 @@ class FolderImages(Images):
     @functools.cached_property
     def _decoded(self) -> Tensor:
         """All images as uint8, (N, C, H, W)."""
-        decoded = torch.empty((len(self), *self.shape), dtype=torch.uint8)
+        try:
+            decoded = torch.empty((len(self), *self.shape), dtype=torch.uint8)
+        except RuntimeError:  # the allocator's
+            gigabytes = len(self) * math.prod(self.shape) / 1e9
+            raise ValueError(
+                f"The {len(self):,} images of {self.name} need {gigabytes:,.1f} GB of memory, which "
+                "can't be had; give a smaller size."
+            ) from None
         for index, picture in self._pictures():
             pixels = self._pixels(picture)
             if pixels.shape != self.shape:
@@ -99,23 +105,10 @@ class FolderImages(Images):
             raise
 
     def _pictures(self) -> Iterator[tuple[int, np.ndarray]]:
-        """Every picture with its index; files that can't be read are named together at the end."""
         from tqdm import tqdm
 
-        unread: list[Path] = []
-        errors: list[str] = []
         many = len(self) > _MANY
-        files = tqdm(self.files, desc="reading images", unit="file", disable=not many)
-        for index, file in enumerate(files):
-            try:
-                picture = read_picture(file)
-            except (FileNotFoundError, ValueError) as error:
-                unread.append(file)
-                errors.append(str(error))
-                continue
-            yield index, picture
-        if unread:
-            raise ValueError(_refusal(errors[0], unread[1:]))
+        return read_each(tqdm(self.files, desc="reading images", unit="file", disable=not many))
 
     def _pixels(self, picture: np.ndarray) -> Tensor:
         return to_pixels(picture, self.channels, self.size)
@@ -158,11 +151,3 @@ def _grey(file: Path) -> bool:
         return is_grey(file)
     except (FileNotFoundError, ValueError):
         return True
-
-
-def _refusal(first: str, others: list[Path]) -> str:
-    if not others:
-        return first
-    names = ", ".join(in_one_line(file) for file in others[:_NAMES])
-    more = f" and {len(others) - _NAMES:,} more" if len(others) > _NAMES else ""
-    return f"{first.removesuffix('.')}; nor can {len(others):,} others: {names}{more}."

@@ -1,7 +1,6 @@
 """What lies below a folder: its pictures, and a count of everything that is left out."""
 
 import os
-import stat
 from collections import Counter
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -114,16 +113,17 @@ def _kind(entry: os.DirEntry[str]) -> str | None:
     suffix = Path(entry.name).suffix.lower()
     readable = suffix in suffixes()
     try:
-        mode = entry.stat().st_mode if entry.is_symlink() or readable else 0
-        folder = entry.is_dir()
-    except OSError:  # a link to nothing, or to itself
-        return _BROKEN
+        folder, file = entry.is_dir(), entry.is_file()
+    except OSError:  # a link to itself
+        folder = file = False
     if entry.name.startswith("."):
         return "hidden folders" if folder else "hidden pictures" if readable else None
     if folder:
         return "folder"
+    if not file and entry.is_symlink() and not os.path.exists(entry.path):
+        return _BROKEN
     if readable:
-        return "picture" if stat.S_ISREG(mode) else _PIPES
+        return "picture" if file else _PIPES
     return suffix or "without a suffix"
 
 
