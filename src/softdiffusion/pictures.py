@@ -10,6 +10,9 @@ from __future__ import annotations
 import functools
 import importlib
 import logging
+import os
+import sys
+import threading
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -33,7 +36,7 @@ _FORMATS = ["PNG", "JPEG", "GIF", "BMP", "WEBP", "TIFF", "AVIF", "JPEG2000", "PP
 #: Pillow's plugins for HEIF, the format of many phones; any of them serves.
 _HEIF_PLUGINS = ("pillow_heif", "pi_heif")
 
-#: The largest picture; Pillow itself takes more for a decompression bomb.
+#: The largest picture; Pillow itself refuses more, unless its own limit was changed.
 _MOST_PIXELS = 178_956_970
 
 #: The largest file; the largest picture with 16 bits in three channels fits in.
@@ -44,6 +47,8 @@ _ORIENTATION, _BITS, _PHOTOMETRIC, _SAMPLE_FORMAT = 274, 258, 262, 339
 
 #: The steps of a PNG's grey values with fewer than 8 bits, by Pillow's name for their layout.
 _STEPS = {"L;2": 85, "L;4": 17}
+
+_standard_error = threading.Lock()
 
 
 def read_picture(path: str | Path, holds: str = "image") -> np.ndarray:
@@ -66,8 +71,8 @@ def read_picture(path: str | Path, holds: str = "image") -> np.ndarray:
     with _opened(path, holds) as image:
         layout = _layout(image)
         grey = _grey(image, layout)
-        image.load()
-        pixels = _deep(image) if image.mode.startswith("I") else _opaque(image, layout, grey)
+        _load(image)
+        pixels = _deep(image) if image.mode.startswith("I") else _opaque(path, image, layout, grey)
         return np.ascontiguousarray(_upright(pixels, _orientation(image)))
 
 
@@ -157,13 +162,18 @@ def _opened(path: str | Path, holds: str) -> Iterator[Image.Image]:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             _check_bytes(Path(path))
-            with Image.open(path, formats=formats) as image:
-                _check_pixels(image)
+            # By its name Pillow would map a file into memory, and TIFFs that lie on their side
+            # come out with rows and columns confused.
+            with Path(path).open("rb") as file, Image.open(file, formats=formats) as image:
+                if image.width * image.height > _MOST_PIXELS:
+                    raise Image.DecompressionBombError
                 yield image
     # Pillow's readers raise anything on damaged files: TypeError, struct.error, KeyError, ...
     except Exception as error:
         reason = " ".join(in_one_line(error).split()) or type(error).__name__
-        if isinstance(error, UnidentifiedImageError):
+        if isinstance(error, Image.DecompressionBombError):
+            reason = f"it has more than {_MOST_PIXELS:,} pixels"
+        elif isinstance(error, UnidentifiedImageError):
             reason = f"it is not of the formats {', '.join(formats)}, or damaged"
         raise ValueError(
             f"The {holds} {name} can't be read ({reason}); give another file, or remove it."
@@ -173,13 +183,24 @@ def _opened(path: str | Path, holds: str) -> Iterator[Image.Image]:
 def _check_bytes(path: Path) -> None:
     count = path.stat().st_size
     if count > _MOST_BYTES:
-        raise ValueError(f"it has {count:,} bytes, and at most {_MOST_BYTES:,} are read")
+        raise ValueError(f"it has {count:,} bytes, more than {_MOST_BYTES:,}")
 
 
-def _check_pixels(image: Image.Image) -> None:
-    count = image.width * image.height
-    if count > _MOST_PIXELS:
-        raise ValueError(f"it has {count:,} pixels, and at most {_MOST_PIXELS:,} are read")
+def _load(image: Image.Image) -> None:
+    """Decodes a picture, without the words that libtiff writes to the standard error by itself."""
+    if image.format != "TIFF":
+        image.load()
+        return
+    with _standard_error:  # there is one, so two threads must not exchange it at once
+        sys.stderr.flush()
+        kept, nowhere = os.dup(2), os.open(os.devnull, os.O_WRONLY)
+        os.dup2(nowhere, 2)
+        try:
+            image.load()
+        finally:
+            os.dup2(kept, 2)
+            os.close(kept)
+            os.close(nowhere)
 
 
 def _layout(image: Image.Image) -> str:
@@ -228,7 +249,7 @@ def _deep(image: Image.Image) -> np.ndarray:
     return values[..., None]
 
 
-def _opaque(image: Image.Image, layout: str, grey: bool) -> np.ndarray:
+def _opaque(path: str | Path, image: Image.Image, layout: str, grey: bool) -> np.ndarray:
     """A picture of up to 8 bits on white, (H, W, 1) or (H, W, 3)."""
     if image.mode == "F":
         raise _no_range(32)
@@ -236,7 +257,7 @@ def _opaque(image: Image.Image, layout: str, grey: bool) -> np.ndarray:
         raise ValueError("its values have a sign, and so no fixed range; save it without")
     key = image.info.get("transparency")
     if image.mode in ("1", "L", "RGB") and key is not None:
-        return _without_key(image, layout, key)
+        return _without_key(path, image, layout, key)
     return _in_channels(_on_white(image) if image.has_transparency_data else image, grey)
 
 
@@ -265,12 +286,14 @@ def _lab_to_rgb(image: Image.Image) -> Image.Image:
     return converted
 
 
-def _without_key(image: Any, layout: str, key: int | tuple[int, ...]) -> np.ndarray:
+def _without_key(
+    path: str | Path, image: Image.Image, layout: str, key: int | tuple[int, ...]
+) -> np.ndarray:
     """A picture of which one colour, the key in the values of the file, is transparent."""
     grey = image.mode != "RGB"
     pixels = _in_channels(image, grey)
     if layout.endswith(";16B"):  # Pillow keeps the upper halves, but the lower ones count, too
-        lower = _in_channels(_decoded_as(image.filename, layout[:-1] + "L"), grey)
+        lower = _in_channels(_decoded_as(path, layout[:-1] + "L"), grey)
         values = pixels * np.uint16(256) + lower
     else:
         values = pixels
@@ -279,11 +302,11 @@ def _without_key(image: Any, layout: str, key: int | tuple[int, ...]) -> np.ndar
     return pixels
 
 
-def _decoded_as(path: str, layout: str) -> Image.Image:
+def _decoded_as(path: str | Path, layout: str) -> Image.Image:
     """The values of a PNG file decoded once more, in another layout of as many bits."""
     from PIL import Image
 
-    with Image.open(path, formats=["PNG"]) as again:
+    with Path(path).open("rb") as file, Image.open(file, formats=["PNG"]) as again:
         again.tile = [again.tile[0]._replace(args=layout)]
         again.load()
         return again

@@ -80,8 +80,8 @@ class FolderImages(Images):
         except RuntimeError:  # the allocator's
             gigabytes = len(self) * math.prod(self.shape) / 1e9
             raise ValueError(
-                f"The {len(self):,} images of {self.name} need {gigabytes:,.1f} GB of memory, which "
-                "can't be had; give a smaller size."
+                f"The {len(self):,} images of {self.name} need {gigabytes:,.1f} GB of memory, but "
+                "that much can't be had; give a smaller size."
             ) from None
         for index, picture in self._pictures():
             pixels = self._pixels(picture)
