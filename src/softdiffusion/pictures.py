@@ -281,7 +281,8 @@ def _lab_to_rgb(image: Image.Image) -> Image.Image:
     from PIL import ImageCms
 
     lab, rgb = ImageCms.createProfile("LAB"), ImageCms.createProfile("sRGB")
-    converted = ImageCms.profileToProfile(image, lab, rgb, outputMode="RGB")
+    exact = ImageCms.Flags.NOOPTIMIZE  # not by a table with steps of its own
+    converted = ImageCms.profileToProfile(image, lab, rgb, outputMode="RGB", flags=exact)
     assert converted is not None  # it would be None only where the input is changed in place
     return converted
 
