@@ -307,8 +307,9 @@ def _decoded_as(path: str | Path, layout: str) -> Image.Image:
     """The values of a PNG file decoded once more, in another layout of as many bits."""
     from PIL import Image
 
-    with Path(path).open("rb") as file, Image.open(file, formats=["PNG"]) as again:
-        again.tile = [again.tile[0]._replace(args=layout)]
+    with Path(path).open("rb") as file:
+        again: Any = Image.open(file, formats=["PNG"])
+        again.tile = [(*again.tile[0][:3], layout)]
         again.load()
         return again
 
