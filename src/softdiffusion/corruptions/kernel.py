@@ -25,6 +25,9 @@ from .frequencies import frequencies, periodic_frequencies
 
 __all__ = ["KernelBlur"]
 
+#: The largest sum of magnitudes; its square is far from the end of float32.
+_LARGEST = 1e15
+
 #: The largest kernel that is read from a NumPy file.
 _MOST_VALUES = 2**26
 
@@ -70,6 +73,12 @@ class KernelBlur(Corruption):
                 "A kernel needs an odd length on each axis, so that it has a centre, but its shape "
                 f"is {tuple(self.kernel.shape)}; pad it with zeros."
             )
+        magnitude = float(self.kernel.abs().sum())
+        if magnitude > _LARGEST:
+            raise ValueError(
+                f"The magnitudes of a kernel must add up to at most {_LARGEST:g}, so that images "
+                f"stay finite, but add up to {magnitude:g}; divide the kernel by that."
+            )
         self.transform = _transform(self.kernel)
 
     def operator(self, severity: Tensor) -> LinearOperator:
@@ -98,19 +107,27 @@ class KernelBlur(Corruption):
 
 
 def _array(kernel: Tensor | Sequence[Any] | str | Path) -> Tensor:
-    if isinstance(kernel, Tensor):
-        return kernel if kernel.is_floating_point() else kernel.double()
     if not isinstance(kernel, str | Path):
-        try:
-            return torch.tensor(kernel, dtype=torch.float64)
-        except (TypeError, ValueError) as error:
-            raise ValueError(f"The kernel is no array of numbers: {error}.") from None
+        return _from_values(kernel)
     if Path(kernel).suffix == ".npy":
         return _from_numpy(Path(kernel))
     grey = to_grey(read_picture(kernel, "kernel"))
     if not grey.sum() > 0:
         raise ValueError(f"The kernel {kernel} is black; give an image with a bright kernel.")
     return grey / grey.sum()
+
+
+def _from_values(kernel: Tensor | Sequence[Any]) -> Tensor:
+    try:
+        if isinstance(kernel, Tensor | np.ndarray):
+            values = torch.as_tensor(kernel)
+        else:
+            values = torch.tensor(kernel, dtype=torch.float64)
+    except (TypeError, ValueError, RuntimeError) as error:
+        raise ValueError(f"The kernel is no array of numbers: {in_one_line(error)}.") from None
+    if values.is_complex():
+        raise ValueError("A kernel must hold real numbers, but has complex ones.")
+    return values if isinstance(kernel, Tensor) and values.is_floating_point() else values.double()
 
 
 def _from_numpy(path: Path) -> Tensor:

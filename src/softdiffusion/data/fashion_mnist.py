@@ -78,9 +78,9 @@ def _read_idx(path: Path, axes: int) -> np.ndarray:
                 raise ValueError(f"it is not an IDX file of bytes with {axes} axes")
             shape = tuple(int(length) for length in np.frombuffer(header[4:], ">u4"))
             count = math.prod(shape)
-            if count > _MOST_VALUES:
+            if not 0 < count <= _MOST_VALUES:
                 raise ValueError(
-                    f"it announces {count:,} values, and at most {_MOST_VALUES:,} are read"
+                    f"it announces {count:,} values, but 1 to {_MOST_VALUES:,} can be read"
                 )
             values = file.read(count)
             if len(values) != count:

@@ -130,6 +130,7 @@ def to_float(images: Tensor) -> Tensor:
 
 def _from_numpy(images: np.ndarray) -> Tensor:
     """A copy, so that arrays that can't be written to, or run backwards, serve as well."""
+    images = images.astype(images.dtype.newbyteorder("="))
     if images.dtype == np.float64:  # NumPy's default
         images = images.astype(np.float32)
     if images.dtype not in (np.uint8, np.float32):
