@@ -88,14 +88,12 @@ def listed(what: str, value: Any, kind: type = object) -> list[Any]:
     return value
 
 
-def text(what: str, value: Any) -> str:
-    """A text of one line, without the space around it."""
+def text(what: str, value: Any) -> None:
+    """Raises a ValueError unless a value is a text of one line."""
     if not isinstance(value, str):
         raise ValueError(f"{what} must be a text, but is {shown(value)}.")
-    value = value.strip()
     if not value.isprintable():
         raise ValueError(f"{what} must be a text of one line, but is {shown(value)}.")
-    return value
 
 
 def whole(what: str, value: Any, least: int, most: int | None = None) -> int:

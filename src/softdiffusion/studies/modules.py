@@ -1,7 +1,7 @@
 """Modules of one's own that lie beside a study's file, imported where the study trusts them."""
 
 import sys
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from importlib.machinery import BuiltinImporter, FrozenImporter, ModuleSpec, PathFinder
 from pathlib import Path
@@ -34,8 +34,7 @@ def importable(folder: Path, trust: Sequence[str]) -> Iterator[None]:
     """
     finder = _Beside(folder.resolve(), _roots(trust))
     for name in sorted(finder.names):
-        if spec := finder.find_spec(name):
-            print(f"the study trusts {name}, whose code is run: {spec.origin}", flush=True)
+        _tell(name, finder.find_spec(name))
     sys.meta_path.append(finder)
     try:
         yield
@@ -43,14 +42,17 @@ def importable(folder: Path, trust: Sequence[str]) -> Iterator[None]:
         sys.meta_path.remove(finder)
 
 
-def check_modules(folder: Path, trust: Sequence[str]) -> None:
-    """Raises unless every module that a study trusts can be found, without importing it.
+def check_modules(folder: Path, trust: Sequence[str], recipes: Iterable[Mapping[str, Any]]) -> None:
+    """Raises unless every trusted module that recipes name can be found, without importing it.
+
+    Says which of the folder's will be imported.
 
     Raises:
         ValueError: If there is none, or another module of the name comes before the one in the
             folder.
     """
-    finder = _Beside(folder.resolve(), _roots(trust))
+    named = _roots(path for recipe in recipes for path in _class_paths(recipe))
+    finder = _Beside(folder.resolve(), named & _roots(trust))
     for name in sorted(finder.names):
         own = finder.find_spec(name)
         finders = (BuiltinImporter, FrozenImporter, PathFinder)
@@ -65,6 +67,7 @@ def check_modules(folder: Path, trust: Sequence[str]) -> None:
                 f"The study trusts {name}, but {own.origin} would not be imported, since "
                 f"{first.origin} has the same name; give the module another name."
             )
+        _tell(name, own)
 
 
 def check_classes(arm: str, recipe: Mapping[str, Any], trust: Sequence[str], path: Path) -> None:
@@ -98,5 +101,10 @@ def _class_paths(value: Any) -> Iterator[str]:
             yield from _class_paths(item)
 
 
-def _roots(trust: Sequence[str]) -> frozenset[str]:
-    return frozenset(name.partition(".")[0] for name in trust)
+def _roots(names: Iterable[str]) -> frozenset[str]:
+    return frozenset(name.partition(".")[0] for name in names)
+
+
+def _tell(name: str, spec: ModuleSpec | None) -> None:
+    if spec is not None:
+        print(f"the study trusts {name}, whose code is run: {spec.origin}", flush=True)

@@ -206,10 +206,11 @@ def _try(what: str, left_out: list[str], make: Callable[[], None]) -> bool:
     """
     try:
         with warnings.catch_warnings():
-            # Letters that the font lacks, or a figure without room: it would not show what it says.
-            warnings.simplefilter("error", UserWarning)
+            # Letters that the font lacks, no room, an overflow: it would not show what it says.
+            for kind in (UserWarning, RuntimeWarning):
+                warnings.simplefilter("error", kind)
             make()
-    except (ValueError, TypeError, LookupError, ArithmeticError, UserWarning) as error:
+    except (ValueError, TypeError, LookupError, ArithmeticError, Warning) as error:
         left_out.append(f"{what}: {error or type(error).__name__}")
         return False
     return True
@@ -271,7 +272,12 @@ def _plot_distances(lines: Sequence[dict[str, Any]], floor: float, path: Path) -
 
 
 def _plot_losses(losses: Path, path: Path) -> None:
-    plot_losses(read_losses(losses), path)
+    records = read_losses(losses)
+    for record in records:
+        values = [record.get("loss"), *(record.get("loss_per_level") or [None])]
+        if not all(isinstance(value, int | float) for value in values if value is not None):
+            raise ValueError(f"a loss in {losses.name} is no number")
+    plot_losses(records, path)
 
 
 def _gallery(pictures: Sequence[Path], folder: Path) -> str:

@@ -99,7 +99,7 @@ def _check(study: Study, runs: Path, work: Sequence[tuple[Arm, int]]) -> None:
         study.check_run(runs, arm, seed)
     if not missing:
         return
-    check_modules(study.path.parent, study.trust)
+    check_modules(study.path.parent, study.trust, [arm.recipe for arm, _ in missing])
     check_writable(runs)
     check_writable(study.folder)
     data = {

@@ -122,7 +122,9 @@ class Study:
                 f"{wrong}."
             )
         for name in texts:
-            content[name] = text(f"The {name} of {path}", content[name])
+            if isinstance(content[name], str):
+                content[name] = content[name].strip()  # the end of a line that YAML folded
+            text(f"The {name} of {path}", content[name])
         if not changed:
             raise ValueError(f"The arms of {path} must be names with what they change.")
         for name in changed:
@@ -163,15 +165,16 @@ class Study:
             for calls in evaluation.calls
         )
         for what, names in (("arms", list(self.arms)), ("pictures of samples", list(pictures))):
-            known: dict[str, str] = {}
+            known: set[str] = set()
             for name in names:
                 # Some systems take capitals, and letters with and without their accents, as one.
-                other = known.setdefault(unicodedata.normalize("NFKC", name).casefold(), name)
-                if other is not name:
+                same = unicodedata.normalize("NFKC", name).casefold()
+                if same in known:
                     raise ValueError(
                         f"Two {what} of {self.path} would share the name {name}; choose other "
                         "names for arms or labels."
                     )
+                known.add(same)
 
     def trainings(self, names: Sequence[str], seeds: Sequence[int]) -> list[tuple[Arm, int]]:
         """The arms with these names, with each of these seeds; all of them if there are none.
@@ -270,9 +273,8 @@ def _evaluation(entry: Any) -> Evaluation:
             f"An evaluation has a sampler and calls, and may have options, start and label, but "
             f"one is {shown(entry)}."
         )
-    entry = dict(entry)
     for key in {"sampler", "label"} & entry.keys():
-        entry[key] = text(f"The {key} of an evaluation", entry[key])
+        text(f"The {key} of an evaluation", entry[key])
     calls = entry["calls"]
     if not isinstance(calls, list) or not all(type(number) is int for number in calls):
         raise ValueError(
