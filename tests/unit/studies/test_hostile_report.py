@@ -97,6 +97,7 @@ def measured(
     title: str = "A trial",
     label: str = "naive",
     calls: tuple[int, ...] = (10, 20),
+    arms: tuple[str, ...] = ("a", "b"),
     **changes: object,
 ) -> Path:
     content = {
@@ -106,19 +107,19 @@ def measured(
         "seeds": [0],
         "samples": 50,
         "evaluations": [{"sampler": "NaiveSampler", "calls": list(calls), "label": label}],
-        "arms": {"a": None, "b": None},
+        "arms": dict.fromkeys(arms),
     }
     (folder / "base.yaml").write_text("data: digits\n")
     (folder / "study.yaml").write_text(yaml.safe_dump(content))
     rows = [
         MADE | {"arm": arm, "seed": 0, "evaluation": label, "calls": n, "frechet": 30 / n}
-        for arm in "ab"
+        for arm in arms
         for n in calls
     ]
     rows[0] |= changes
     lines = "".join(json.dumps(row) + "\n" for row in rows)
     (folder / "rows.jsonl").write_text(lines)
-    for arm in "ab":
+    for arm in arms:
         path = folder / "losses" / f"{arm}-0.jsonl"
         path.parent.mkdir(exist_ok=True)
         path.write_text(json.dumps(RECORD) + "\n")
@@ -149,9 +150,10 @@ def test_a_page_of_hostile_texts_has_no_tags_but_its_own(tmp_path, title, label,
 
 
 def test_what_the_font_lacks_is_left_out_with_its_reason(tmp_path):
-    page = write_report(Study.read(measured(tmp_path, label="日本語"))).read_text(encoding="utf-8")
-    assert "<h2>Left out</h2>" in page and "Glyph" in page
-    assert "loss-a-0.png" in page and "distance-evaluation" not in page
+    study = Study.read(measured(tmp_path, arms=("日本語", "b")))
+    page = write_report(study).read_text(encoding="utf-8")
+    assert "<li>the distances of naive: Glyph" in page and "<td>日本語¹</td>" in page
+    assert "loss-b-0.png" in page and "distance-evaluation" not in page
     assert not list((tmp_path / "figures").glob("distance-evaluation*"))
 
 
