@@ -16,9 +16,11 @@ from typing import Any
 
 __all__ = [
     "check_regular",
+    "check_writable",
     "check_yaml",
     "drafted",
     "locked",
+    "parse_json",
     "read_bytes",
     "read_json",
     "read_text",
@@ -53,6 +55,25 @@ def check_regular(path: Path) -> None:
     if not stat.S_ISREG(mode):
         what = "a folder" if stat.S_ISDIR(mode) else "a pipe, a socket or a device"
         raise ValueError(f"{path} is {what}, where a file is needed; give another path.")
+
+
+def check_writable(folder: Path) -> None:
+    """Raises unless files can be made in a folder, before the work whose results it is to hold.
+
+    The folder is made if it is missing.
+
+    Raises:
+        ValueError: If nothing can be written there.
+    """
+    probe = folder / ".writable.draft"
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        probe.write_bytes(b"")
+        probe.unlink(missing_ok=True)  # another process may have made the same probe
+    except OSError as error:
+        raise ValueError(
+            f"Nothing can be written in the folder {folder} ({error.strerror}); give another one."
+        ) from None
 
 
 def read_bytes(path: Path, largest: int = _LARGEST_TEXT) -> bytes:
@@ -90,10 +111,23 @@ def read_json(path: Path) -> Any:
         FileNotFoundError: If there is no such file.
         ValueError: If it is not JSON; Python's NaN and Infinity are not.
     """
+    text = read_text(path)
     try:
-        return json.loads(read_text(path), parse_constant=_no_number)
-    except (json.JSONDecodeError, RecursionError, _NoNumber) as error:
+        return parse_json(text)
+    except ValueError as error:
         raise ValueError(f"{path} is damaged ({error}); restore it from a copy.") from None
+
+
+def parse_json(text: str | bytes) -> Any:
+    """The value of a JSON text; bytes are UTF-8.
+
+    Raises:
+        ValueError: If it is not JSON, as Python's NaN and Infinity are not, or nested too deep.
+    """
+    try:
+        return json.loads(text, parse_constant=_no_number)
+    except RecursionError:
+        raise ValueError("it is nested too deep") from None
 
 
 def read_yaml(path: Path) -> Any:
@@ -238,9 +272,5 @@ def locked(path: Path, message: str = "", timeout: float = -1) -> Iterator[None]
         lock.release()
 
 
-class _NoNumber(Exception):
-    """A word that Python takes for a number in JSON."""
-
-
 def _no_number(word: str) -> None:
-    raise _NoNumber(f"{word} is no JSON")
+    raise ValueError(f"{word} is no JSON")

@@ -6,6 +6,7 @@ import subprocess
 import sys
 import time
 from contextlib import suppress
+from pathlib import Path
 
 import psutil
 import pytest
@@ -55,7 +56,11 @@ class Network(torch.nn.Conv2d):
 """
 
 
-def test_a_study_goes_on_and_reports(tmp_path):
+def test_a_study_goes_on_and_reports(tmp_path, monkeypatch, capsys):
+    # Of what lies beside the study and where it runs, nothing is imported that it does not trust.
+    monkeypatch.chdir(tmp_path)
+    for name in ("random", "yaml", "tqdm", "PIL", "other"):
+        (tmp_path / f"{name}.py").write_text("raise SystemExit('a stranger is imported')")
     (tmp_path / "base.yaml").write_text(RECIPE)
     study = tmp_path / "study.yaml"
     (tmp_path / "own.py").write_text(OWN)
@@ -74,6 +79,9 @@ def test_a_study_goes_on_and_reports(tmp_path):
     rows.path.write_text("".join(lines[:1]))
     trained = (tmp_path / "runs" / "l2" / "seed-0" / "final" / "ema.safetensors").stat().st_mtime_ns
     main([*run, "--jobs", "2"])
+    assert (
+        f"the study trusts own, whose code is run: {tmp_path / 'own.py'}" in capsys.readouterr().out
+    )
     again = list(rows)
     assert again[0] == first[0]
     values = {(r["arm"], r["evaluation"], r["calls"]): r["frechet"] for r in again}
@@ -135,28 +143,49 @@ arms:
         main(run)
 
 
-def test_an_arm_that_fails_says_why(tmp_path):
+def test_an_arm_that_fails_says_why_and_claims_nothing(tmp_path):
     (tmp_path / "base.yaml").write_text(RECIPE)
     study = tmp_path / "study.yaml"
     study.write_text(STUDY.replace("CleanRegression}", "CleanRegression, init_args: {norm: l3}}"))
+    run = ["study", "run", str(study), "--runs", str(tmp_path / "runs"), "--arms", "[l2]"]
     with pytest.raises(SystemExit) as stop:
-        main(["study", "run", str(study), "--runs", str(tmp_path / "runs"), "--arms", "[l2]"])
+        main(run)
     assert "The command 'train' of l2, seed-0 failed" in str(stop.value)
     with pytest.raises(SystemExit) as stop:
         main(["study", "report", str(study)])
     assert "has no rows yet; run the study first" in str(stop.value)
+    study.write_text(STUDY)
+    main(run)
+    assert len(list(Rows(tmp_path / "rows.jsonl"))) == 3
 
 
-def test_a_study_that_is_killed_ends_its_training_and_resumes_it(tmp_path):
+def started(run: list[str]) -> subprocess.Popen[str]:
+    command = [sys.executable, "-m", "softdiffusion.cli.main", *run]
+    return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+
+
+def long_study(tmp_path) -> tuple[Path, Path]:
+    """A study whose trainings take a while, and the folder of its runs."""
     often = "images: 8192\ncheckpoint_every: 1024\nlog_every: 512\n"
     (tmp_path / "base.yaml").write_text(RECIPE + often)
     study = tmp_path / "study.yaml"
     study.write_text(STUDY.replace("images: 64", "images: 8192"))
-    runs = tmp_path / "runs"
+    return study, tmp_path / "runs"
+
+
+@pytest.mark.parametrize(
+    "signum",
+    [
+        signal.SIGTERM,
+        signal.SIGKILL,
+        pytest.param(signal.SIGINT, marks=pytest.mark.slow),
+        pytest.param(signal.SIGHUP, marks=pytest.mark.slow),
+    ],
+)
+def test_a_study_that_is_killed_ends_its_training_and_resumes_it(tmp_path, signum):
+    study, runs = long_study(tmp_path)
     run = ["study", "run", str(study), "--runs", str(runs), "--arms", "[l2]"]
-    killed = subprocess.Popen(
-        [sys.executable, "-m", "softdiffusion.cli.main", *run], stderr=subprocess.PIPE, text=True
-    )
+    killed = started(run)
     folder = runs / "l2" / "seed-0"
     trainings: list[psutil.Process] = []
     try:
@@ -166,11 +195,12 @@ def test_a_study_that_is_killed_ends_its_training_and_resumes_it(tmp_path):
             time.sleep(0.02)
         trainings = psutil.Process(killed.pid).children(recursive=True)
         assert trainings
-        killed.send_signal(signal.SIGTERM)
-        _, message = killed.communicate(timeout=60)
-        assert killed.returncode == 1
-        assert "stopped; give the same command again" in message
-        assert not psutil.wait_procs(trainings, timeout=60)[1]
+        killed.send_signal(signum)
+        _, message = killed.communicate(timeout=90)
+        assert killed.returncode != 0
+        if signum in (signal.SIGTERM, signal.SIGINT):
+            assert "stopped; give the same command again" in message
+        assert not psutil.wait_procs(trainings, timeout=90)[1]
         assert not (folder / "final").exists()
     finally:
         killed.kill()
@@ -183,3 +213,52 @@ def test_a_study_that_is_killed_ends_its_training_and_resumes_it(tmp_path):
     assert (folder / "stats.jsonl").read_text().splitlines()[0] == before
     assert (folder / "final" / "ema.safetensors").is_file()
     assert len(list(Rows(tmp_path / "rows.jsonl"))) == 3
+
+
+@pytest.mark.slow
+def test_studies_that_run_at_the_same_time_share_the_arms(tmp_path):
+    (tmp_path / "base.yaml").write_text(RECIPE)
+    study = tmp_path / "study.yaml"
+    study.write_text(STUDY.replace("backbone: {class_path: own.Network, init", "ema: 0.9 # {init"))
+    run = ["study", "run", str(study), "--runs", str(tmp_path / "runs")]
+    both = [started(run) for _ in range(2)]
+    told = [process.communicate(timeout=300) for process in both]
+    assert [process.returncode for process in both] == [0, 0], told
+    lines = "".join(out for out, _ in told)
+    assert lines.count("l2, seed 0: training") == lines.count("soft, seed 0: training") == 1
+    main(run)  # what one of them has left to the other is there by now, or is measured
+    keys = [(r["arm"], r["evaluation"], r["calls"]) for r in Rows(tmp_path / "rows.jsonl")]
+    assert len(set(keys)) == len(keys) == 6
+
+
+def test_what_would_fail_after_the_work_is_said_before_it(tmp_path):
+    (tmp_path / "base.yaml").write_text(RECIPE)
+    study, runs = tmp_path / "study.yaml", tmp_path / "runs"
+    study.write_text(STUDY)
+
+    def refused(*more: str, text: str = STUDY, folder: Path = runs) -> str:
+        study.write_text(text)
+        with pytest.raises(SystemExit) as stop:
+            main(["study", "run", str(study), "--runs", str(folder), *more])
+        assert not runs.exists()
+        message = str(stop.value)
+        assert message.startswith("softdiffusion study: ") and "\n" not in message
+        return message
+
+    blocked = tmp_path / "file"
+    blocked.touch()
+    own = ("--arms", "[l2]")
+    assert "Nothing can be written in the folder" in refused(*own, folder=blocked / "runs")
+    assert "put it there, or take it out of trust" in refused()
+    for data in ("fashion-mnist:none", "folder:none"):
+        (tmp_path / "base.yaml").write_text(RECIPE.replace("digits", data))
+        assert "none" in refused(*own, folder=tmp_path / "other")
+    (tmp_path / "base.yaml").write_text(RECIPE)
+    assert "jobs and threads must be at least 1" in refused("--jobs", "0")
+    assert "jobs and threads must be at least 1" in refused("--threads", "-1")
+    assert "has no arm 'nothing'; it has l2, soft" in refused("--arms", "[nothing]")
+    assert "None of the arms has the seed -1" in refused("--seeds", "[-1]")
+    assert "has no scale 'tiny'" in refused("--scale", "tiny")
+    hostile = STUDY.replace("  l2:", "  ../../escape:")
+    assert "becomes a part of file names" in refused(text=hostile)
+    assert not (tmp_path.parent / "escape").exists()

@@ -1,10 +1,10 @@
 """Run a study, a grid of trainings that differ in one thing, or report what it gave."""
 
-import json
 import signal
 from pathlib import Path
 from typing import Literal
 
+import yaml
 from jsonargparse import Namespace
 
 from ..studies import Arm, Study, measure, run_study, write_report
@@ -48,11 +48,15 @@ def run(arguments: Namespace) -> None:
 
         def command(arm: Arm, seed: int) -> list[str]:
             options = ["--runs", str(runs), *(["--scale", scale] if scale else [])]
-            model = ["--arms", json.dumps([arm.name]), "--seeds", json.dumps([seed])]
+            # As YAML that is ASCII whatever the names: not every locale can pass on all letters.
+            names = yaml.safe_dump([arm.name], default_flow_style=True, width=1000).strip()
+            model = ["--arms", names, "--seeds", f"[{seed}]"]
             return ["study", "measure", str(path), *options, *model]
 
         # To be killed is to be stopped by Ctrl-C: no training may go on unseen.
-        before = signal.signal(signal.SIGTERM, signal.default_int_handler)
+        before = signal.getsignal(signal.SIGTERM)
+        if before == signal.SIG_DFL:
+            signal.signal(signal.SIGTERM, signal.default_int_handler)
         try:
             run_study(
                 study,

@@ -151,7 +151,9 @@ def plot_distances(
         _label_plainly(ax.xaxis)
         _label_plainly(ax.yaxis)
         ax.set_xticks(spaced({row["nfe"] for row in rows}))
-        ax.legend(loc="center left", bbox_to_anchor=(1.01, 0.5))
+        legend = ax.legend(loc="center left", bbox_to_anchor=(1.01, 0.5))
+        for text in legend.get_texts():
+            text.set_parse_math(False)  # a name with dollars is no formula
         _save(figure, path)
 
 

@@ -1,6 +1,8 @@
 """Studies: grids of arms that differ in one thing, trained and measured alike."""
 
+from .lifeline import end_with_parent
 from .measure import measure
+from .modules import importable
 from .report import write_report
 from .rows import Rows
 from .run import run_study
@@ -15,6 +17,8 @@ __all__ = [
     "Rows",
     "Study",
     "Yardstick",
+    "end_with_parent",
+    "importable",
     "measure",
     "run_study",
     "summarise",

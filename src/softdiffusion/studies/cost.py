@@ -1,10 +1,11 @@
 """What an arm costs: the work of its training and the time of its sampling."""
 
-import json
 from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
+
+from .losses import read_losses
 
 __all__ = ["Cost"]
 
@@ -27,13 +28,19 @@ class Cost:
 
     @classmethod
     def of(cls, rows: list[dict[str, Any]], losses: Path) -> "Cost":
-        """The cost of an arm from the rows of one seed and the file of its losses."""
-        records = [json.loads(line) for line in losses.read_text().splitlines()]
+        """The cost of an arm from the rows of one seed and the file of its losses.
+
+        Raises:
+            ValueError: If the file is damaged, or no network was called.
+        """
+        records = read_losses(losses)
         images = [0, *(record["images"] for record in records)]
         seconds = sum(
             (after - before) / record["images_per_second"]
             for (before, after), record in zip(pairwise(images), records, strict=True)
         )
         calls = sum(row["n"] * row["nfe"] for row in rows)
+        if not calls:
+            raise ValueError("no network was called")
         sampling = sum(row["sampling_seconds"] for row in rows)
         return cls(images[-1], seconds / 60, 1000 * sampling / calls)

@@ -26,6 +26,10 @@ def machine(device: torch.device) -> dict[str, str | int]:
 def processor() -> str:
     """The processor's name, which Python does not know on Linux, or its architecture."""
     listing = Path("/proc/cpuinfo")
-    lines = listing.read_text().splitlines() if listing.is_file() else []
+    lines = (
+        listing.read_text(encoding="utf-8", errors="replace").splitlines()
+        if listing.is_file()
+        else []
+    )
     names = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
     return next(iter(names), platform.processor() or platform.machine())

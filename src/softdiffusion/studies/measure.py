@@ -1,26 +1,27 @@
 """Measuring one trained model of a study."""
 
+import math
 import time
-from collections.abc import Callable
-from functools import partial
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import torch
 from torch import Tensor
 
-from .. import samplers
 from ..data import Images, measured, open
 from ..denoisers import BaseDenoiser
-from ..presets import named
+from ..files import check_writable, drafted
 from ..priors import DataPrior, GaussianPrior, MixturePrior, Prior
 from ..random import generators
-from ..samplers import Sampler
 from ..saving import load
 from ..training import RECIPE, processes
+from .arm import Start
+from .drawing import build_sampler
 from .machine import machine
+from .modules import importable
 from .rows import Rows
-from .study import Arm, Evaluation, Start, Study, read_mapping
+from .study import Arm, Evaluation, Study, read_mapping
 from .yardstick import Yardstick
 
 __all__ = ["measure"]
@@ -31,7 +32,6 @@ _SHOWN = 64
 _BATCH = 250
 
 
-@torch.no_grad()
 def measure(study: Study, arm: Arm, seed: int, runs: str | Path) -> None:
     """Draws samples in every way the arm asks for, and adds a row for each.
 
@@ -47,7 +47,7 @@ def measure(study: Study, arm: Arm, seed: int, runs: str | Path) -> None:
     Raises:
         ValueError: If no number of steps makes the calls that an evaluation asks for, the model was
             trained by another recipe, or rows were made by another, or with other numbers of
-            samples or images.
+            samples or images, a distance is no finite number, or nothing can be written.
     """
     rows = Rows(study.folder / "rows.jsonl")
     done = rows.keys(study)
@@ -59,12 +59,31 @@ def measure(study: Study, arm: Arm, seed: int, runs: str | Path) -> None:
     ]
     if not wanted:
         return
+    if rows.cut_off:
+        print(f"the last row of {rows.path} was cut off by a stop, and is measured again")
+    check_writable(study.folder)
     runs = Path(runs)
     study.check_run(runs, arm, seed)
-    run = study.run_folder(runs, arm, seed)
+    with importable(study.path.parent, study.trust), torch.no_grad():
+        _measure(study, arm, seed, study.run_folder(runs, arm, seed), rows, wanted)
+
+
+def _measure(
+    study: Study,
+    arm: Arm,
+    seed: int,
+    run: Path,
+    rows: Rows,
+    wanted: Sequence[tuple[Evaluation, int]],
+) -> None:
     device = processes().device
     denoiser, prior = load(run / "final", device, trust=list(study.trust))
     recipe = read_mapping(run / RECIPE)  # as trained, with all defaults
+    if missing := {"data", "size", "channels"} - recipe.keys():
+        raise ValueError(
+            f"{run / RECIPE} does not say {', '.join(sorted(missing))}; restore it from a copy, or "
+            f"delete {run} to train anew."
+        )
     name, size, channels = recipe["data"], recipe["size"], recipe["channels"]
     train, test = (
         open(name, split=split, size=size, channels=channels) for split in ("train", "test")
@@ -74,7 +93,7 @@ def measure(study: Study, arm: Arm, seed: int, runs: str | Path) -> None:
     for evaluation, calls in wanted:
         if (arm.name, seed, evaluation.label, calls) in rows.keys(study):
             continue  # measured by another process by now
-        sampler = _sampler(arm, evaluation, calls, denoiser)
+        sampler = build_sampler(arm.recipe, evaluation, calls, denoiser)
         if evaluation.start not in starts:
             starts[evaluation.start] = _start(evaluation.start, prior, denoiser, train, arm.name)
         start = starts[evaluation.start]
@@ -89,38 +108,39 @@ def measure(study: Study, arm: Arm, seed: int, runs: str | Path) -> None:
             "evaluation": evaluation.label,
             "calls": calls,
             "nfe": sampler.nfe,
-            **yardstick(images),
+            **_distances(yardstick, images, arm, evaluation),
             "images": arm.recipe["images"],
             "setting": arm.setting(evaluation),
             "sampling_seconds": round(seconds, 3),
             **machine(device),
         }
         _save_picture(images[:_SHOWN], study, arm, seed, evaluation, calls)
-        rows.append(row)
-        print(
-            f"{arm.name}, seed {seed}, {evaluation.label}, {calls} calls: Fréchet distance "
-            f"{row['frechet']:.2f} ± {row['frechet_error']:.2f} (floor {row['floor']:.2f})",
-            flush=True,
+        if rows.append(row):
+            print(
+                f"{arm.name}, seed {seed}, {evaluation.label}, {calls} calls: Fréchet distance "
+                f"{row['frechet']:.2f} ± {row['frechet_error']:.2f} (floor {row['floor']:.2f})",
+                flush=True,
+            )
+
+
+def _distances(
+    yardstick: Yardstick, images: Tensor, arm: Arm, evaluation: Evaluation
+) -> dict[str, Any]:
+    """The part of a row that says how far the images are."""
+    broken = int((~images.flatten(1).isfinite().all(dim=1)).sum())
+    if broken:
+        raise ValueError(
+            f"{broken:,} of {len(images):,} samples of {arm.name} by {evaluation.label} are not "
+            "finite, and so have no distance; train it otherwise, or take the evaluation out."
         )
-
-
-def _sampler(arm: Arm, evaluation: Evaluation, calls: int, denoiser: BaseDenoiser) -> Sampler:
-    """The sampler with the largest number of steps that makes no more than so many calls."""
-    build = _kind(arm, evaluation.sampler, denoiser)
-    for steps in range(calls, 0, -1):
-        sampler = build(steps=steps, **evaluation.options)
-        if sampler.nfe <= calls:
-            return sampler
-    raise ValueError(
-        f"{evaluation.sampler} makes more than {calls} calls even in one step; ask for more."
-    )
-
-
-def _kind(arm: Arm, name: str, denoiser: BaseDenoiser) -> Callable[..., Sampler]:
-    """What builds the sampler of this name from its options."""
-    if name == "own":
-        return partial(named(arm.recipe["preset"]).sampler, denoiser)
-    return partial(getattr(samplers, name), denoiser.process, denoiser)
+    found = yardstick(images)
+    for name, value in found.items():
+        if isinstance(value, float) and not math.isfinite(value):
+            raise ValueError(
+                f"The {name} of {arm.name} by {evaluation.label} is {value}, no number to compare; "
+                "ask for more samples, or take the evaluation out."
+            )
+    return found
 
 
 def _start(
@@ -143,4 +163,5 @@ def _save_picture(
     if seed == arm.seeds[0]:
         from ..plots import save_grid
 
-        save_grid(images, study.picture(arm.name, evaluation.label, calls))
+        with drafted(study.picture(arm.name, evaluation.label, calls)) as draft:
+            save_grid(images, draft)

@@ -1,86 +1,37 @@
 """What a study compares, read from its file."""
 
 import dataclasses
-import hashlib
-import json
+import shlex
+import unicodedata
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal, get_args
+from typing import Any
 
-import yaml
+from ..files import read_yaml
+from ..training import RECIPE, TrainingOptions
+from .arm import Arm, Evaluation, merge
+from .drawing import check_sampler
+from .fields import file_name, listed, mappings, plain, shown, text, whole
+from .modules import check_classes
 
-from .. import samplers
-from ..presets import named
-from ..training import TrainingOptions
-
-__all__ = ["ARM", "Arm", "Evaluation", "Start", "Study", "merge", "read_mapping"]
+__all__ = ["ARM", "Arm", "Evaluation", "Study", "merge", "read_mapping"]
 
 #: The recipe of an arm, in the folder of its run.
 ARM = "arm.yaml"
 
-#: Where sampling starts: the prior saved with the model, or one that is fitted for the evaluation.
-Start = Literal["model", "gaussian", "mixture", "data"]
+#: What lies beside a study's file, and so is no name for the folder of a scale.
+_TAKEN = frozenset({"figures", "losses", "samples", "rows.jsonl", "report.md", "report.html"})
 
+#: The largest seed, and counts above which a number was mistyped.
+_MOST_SEED, _MOST_IMAGES, _MOST_SAMPLES = 2**32 - 1, 10**12, 10**7
 
-@dataclass(frozen=True)
-class Evaluation:
-    """One way to draw samples from every model of an arm.
+#: The largest side of images, in pixels.
+_LARGEST = 65_536
 
-    Attributes:
-        sampler: The name of the sampler's class, or "own" for that of the arm's preset.
-        calls: The numbers of network calls an image, at most: Heun's method makes one less.
-        options: Other arguments of the sampler.
-        start: Where sampling starts.
-        label: What the evaluation is called in tables; the sampler's name if empty.
-
-    Raises:
-        ValueError: If the start is unknown, or there are no calls, or a number of calls below 1.
-    """
-
-    sampler: str
-    calls: tuple[int, ...]
-    options: Mapping[str, Any] = dataclasses.field(default_factory=dict)
-    start: Start = "model"
-    label: str = ""
-
-    def __post_init__(self) -> None:
-        if self.start not in get_args(Start):
-            raise ValueError(
-                f"The start of an evaluation must be one of {', '.join(get_args(Start))}, but is "
-                f"{self.start!r}."
-            )
-        if not self.calls or min(self.calls) < 1:
-            raise ValueError(
-                f"The calls of {self.sampler} must be numbers of at least 1, but are "
-                f"{list(self.calls)}."
-            )
-        if not self.label:
-            object.__setattr__(self, "label", self.sampler.removesuffix("Sampler").lower())
-
-
-@dataclass(frozen=True)
-class Arm:
-    """One setting of the study, trained once for every seed.
-
-    Attributes:
-        name: What it is called; also the name of its folder.
-        recipe: All arguments of `softdiffusion train` but `out` and `seed`.
-        seeds: The seeds it is trained with.
-        evaluations: How its models are measured.
-    """
-
-    name: str
-    recipe: Mapping[str, Any]
-    seeds: tuple[int, ...]
-    evaluations: tuple[Evaluation, ...]
-
-    def setting(self, evaluation: Evaluation) -> str:
-        """A digest of what a value depends on beside the seed and the number of calls."""
-        drawn = [evaluation.sampler, dict(evaluation.options), evaluation.start]
-        content = json.dumps([self.recipe, drawn], sort_keys=True, default=str)
-        return hashlib.sha256(content.encode()).hexdigest()[:12]
+#: A distance and its error by leaving out a part need so many.
+_FEWEST_SAMPLES = 3
 
 
 @dataclass(frozen=True)
@@ -108,7 +59,8 @@ class Study:
     An arm's keys are those of the recipe, and null takes a key out of it; `seeds`, `images` and
     `evaluations` replace the study's. A scale replaces `images`, `seeds`, `samples` or
     `evaluations` for all arms; other images shorten or lengthen warm-up and decay in proportion.
-    `trust` may list modules of one's own that arms name; they are found beside the file, too.
+    `trust` may list modules of one's own that arms name; they are found beside the file, too. Names
+    of arms, labels and scales become parts of file names, and so have to be such.
 
     Attributes:
         path: Its file.
@@ -138,15 +90,19 @@ class Study:
         Raises:
             FileNotFoundError: If the file or its recipe does not exist.
             ValueError: If a key is unknown or missing, a value is of the wrong kind, two
-                evaluations can't be told apart, a sampler is unknown or an arm's own without a
-                preset, or the scale is not one of the file's.
+                evaluations can't be told apart, a name can't be a file's, a class is of a module
+                that is not trusted, a sampler is unknown, an arm's own without a preset or has no
+                such options, or the scale is not one of the file's.
         """
         path = Path(path)
         content = read_mapping(path)
-        scales = _names(f"The scales of {path}", content.pop("scales", None) or {})
-        trust = ()
-        if "trust" in content:
-            trust = tuple(_list(f"The modules that {path} trusts", content.pop("trust"), str))
+        scales = mappings(f"The scales of {path}", content.get("scales") or {})
+        changed = mappings(f"The arms of {path}", content.get("arms", {}))
+        plain(str(path), content)
+        content.pop("scales", None)
+        for name in scales:
+            _check_scale(path, name)
+        trust = _modules(path, content.pop("trust")) if "trust" in content else ()
         if scale is not None and scale not in scales:
             raise ValueError(
                 f"{path} has no scale {scale!r}; it has {', '.join(scales) or 'none'}."
@@ -166,24 +122,59 @@ class Study:
                 f"{wrong}."
             )
         for name in texts:
-            _text(f"The {name} of {path}", content[name])
-        changed = _names(f"The arms of {path}", content["arms"])
+            if isinstance(content[name], str):
+                content[name] = content[name].strip()  # the end of a line that YAML folded
+            text(f"The {name} of {path}", content[name])
         if not changed:
             raise ValueError(f"The arms of {path} must be names with what they change.")
-        samples = _whole(f"The samples of {path}", {**content, **scaled}["samples"], 1)
+        for name in changed:
+            file_name("The name of an arm", name)
+        samples = whole(
+            f"The samples of {path}", {**content, **scaled}["samples"], 1, _MOST_SAMPLES
+        )
+        if samples < _FEWEST_SAMPLES:
+            raise ValueError(
+                f"A distance needs at least {_FEWEST_SAMPLES} samples, but {path} asks for "
+                f"{samples}."
+            )
         base = read_mapping(path.parent / content["recipe"])
+        plain(f"the recipe {content['recipe']}", base)
         arms = {
             name: _arm(name, changes, base, content, scaled) for name, changes in changed.items()
         }
+        for arm in arms.values():
+            check_classes(arm.name, arm.recipe, trust, path)
         folder = path.parent / scale if scale else path.parent
         title = f"{content['title']} (scale {scale})" if scale else content["title"]
-        return cls(path, folder, title, arms, samples, trust)
+        study = cls(path, folder, title, arms, samples, trust)
+        study._check_names()
+        return study
 
     @property
     def command(self) -> str:
-        """The command that runs it."""
-        scale = "" if self.folder == self.path.parent else f" --scale {self.folder.name}"
-        return f"softdiffusion study run {self.path}{scale}"
+        """The command that runs it, as typed into a shell."""
+        scale = [] if self.folder == self.path.parent else ["--scale", self.folder.name]
+        return shlex.join(["softdiffusion", "study", "run", str(self.path), *scale])
+
+    def _check_names(self) -> None:
+        """Raises unless no two arms share a folder, and no two pictures a file, on any system."""
+        pictures = (
+            self.picture(arm.name, evaluation.label, calls).name
+            for arm in self.arms.values()
+            for evaluation in arm.evaluations
+            for calls in evaluation.calls
+        )
+        for what, names in (("arms", list(self.arms)), ("pictures of samples", list(pictures))):
+            known: set[str] = set()
+            for name in names:
+                # Some systems take capitals, and letters with and without their accents, as one.
+                same = unicodedata.normalize("NFKC", name).casefold()
+                if same in known:
+                    raise ValueError(
+                        f"Two {what} of {self.path} would share the name {name}; choose other "
+                        "names for arms or labels."
+                    )
+                known.add(same)
 
     def trainings(self, names: Sequence[str], seeds: Sequence[int]) -> list[tuple[Arm, int]]:
         """The arms with these names, with each of these seeds; all of them if there are none.
@@ -205,12 +196,16 @@ class Study:
         return [(arm, seed) for arm, seed in work if not seeds or seed in seeds]
 
     def check_run(self, runs: Path, arm: Arm, seed: int) -> None:
-        """Raises a ValueError if the arm's folder was made by another recipe."""
-        path = self.run_folder(runs, arm, seed) / ARM
-        if path.exists() and read_mapping(path) != arm.recipe:
+        """Raises a ValueError if the arm's folder holds a training by another recipe.
+
+        What was refused before it was trained claims nothing.
+        """
+        run = self.run_folder(runs, arm, seed)
+        trained = (run / RECIPE).exists() or any(run.glob("checkpoint-*"))
+        if trained and (run / ARM).exists() and read_mapping(run / ARM) != arm.recipe:
             raise ValueError(
-                f"{path.parent} holds a training of the arm {arm.name} by another recipe, see "
-                f"{path}; choose another folder by --runs, or delete this one."
+                f"{run} holds a training of the arm {arm.name} by another recipe, see "
+                f"{run / ARM}; choose another folder by --runs, or delete this one."
             )
 
     def losses(self, arm: str, seed: int) -> Path:
@@ -227,26 +222,6 @@ class Study:
         return runs / arm.name / f"seed-{seed}"
 
 
-def merge(base: Mapping[str, Any], changes: Mapping[str, Any]) -> dict[str, Any]:
-    """Replaces keys of a recipe; a class that stays the same keeps its other arguments.
-
-    None takes a key out, so that it has its default again.
-    """
-    merged = dict(base)
-    for key, value in changes.items():
-        if value is None:
-            merged.pop(key, None)
-            continue
-        old = merged.get(key)
-        same = (
-            isinstance(old, Mapping)
-            and isinstance(value, Mapping)
-            and value.get("class_path", old.get("class_path")) == old.get("class_path")
-        )
-        merged[key] = merge(old, value) if same else value  # type: ignore[arg-type]
-    return merged
-
-
 def _arm(
     name: str,
     changes: Mapping[str, Any],
@@ -258,21 +233,27 @@ def _arm(
     full = {key: study[key] for key in ("seeds", "images", "evaluations")} | own
     chosen = full | dict(scale)
     rest = {key: value for key, value in changes.items() if key not in own}
-    images, whole = (_whole(f"The images of {name}", c["images"], 1) for c in (chosen, full))
+    images, unscaled = (
+        whole(f"The images of {name}", c["images"], 1, _MOST_IMAGES) for c in (chosen, full)
+    )
     recipe = merge(base, rest) | {"images": images}
-    if images != whole:  # by a scale
+    text(f"The data of {name}", recipe.get("data", "digits"))
+    for key, most in (("size", _LARGEST), ("channels", 3)):
+        if recipe.get(key) is not None:
+            whole(f"The {key} of {name}", recipe[key], 1, most)
+    if images != unscaled:  # by a scale
         for key in ("warmup", "decay"):
             count = recipe.get(key, getattr(TrainingOptions, key))
-            recipe[key] = _whole(f"The {key} of {name}", count, 0) * images // whole
-    seeds = _list(f"The seeds of {name}", chosen["seeds"])
-    seeds = [_whole(f"A seed of {name}", seed, 0) for seed in seeds]
+            recipe[key] = whole(f"The {key} of {name}", count, 0) * images // unscaled
+    seeds = listed(f"The seeds of {name}", chosen["seeds"])
+    seeds = [whole(f"A seed of {name}", seed, 0, _MOST_SEED) for seed in seeds]
     if len(set(seeds)) < len(seeds):
-        raise ValueError(f"The seeds of {name} must differ, but are {seeds}.")
+        raise ValueError(f"The seeds of {name} must differ, but are {shown(seeds)}.")
     evaluations = tuple(
-        map(_evaluation, _list(f"The evaluations of {name}", chosen["evaluations"]))
+        map(_evaluation, listed(f"The evaluations of {name}", chosen["evaluations"]))
     )
     for evaluation in evaluations:
-        _check_sampler(name, recipe, evaluation)
+        check_sampler(name, recipe, evaluation)
     columns = Counter(
         (evaluation.label, calls) for evaluation in evaluations for calls in evaluation.calls
     )
@@ -290,65 +271,41 @@ def _evaluation(entry: Any) -> Evaluation:
     if not isinstance(entry, Mapping) or not {"sampler", "calls"} <= entry.keys() <= known:
         raise ValueError(
             f"An evaluation has a sampler and calls, and may have options, start and label, but "
-            f"one is {entry!r}."
+            f"one is {shown(entry)}."
         )
     for key in {"sampler", "label"} & entry.keys():
-        _text(f"The {key} of an evaluation", entry[key])
+        text(f"The {key} of an evaluation", entry[key])
     calls = entry["calls"]
     if not isinstance(calls, list) or not all(type(number) is int for number in calls):
         raise ValueError(
-            f"The calls of {entry['sampler']} must be a list of whole numbers, but are {calls!r}."
+            f"The calls of {entry['sampler']} must be a list of whole numbers, but are "
+            f"{shown(calls)}."
         )
     if not isinstance(entry.get("options", {}), Mapping):
         raise ValueError(
             f"The options of {entry['sampler']} must be names with values, but are "
-            f"{entry['options']!r}."
+            f"{shown(entry['options'])}."
         )
     return Evaluation(**{**entry, "calls": tuple(calls)})
 
 
-def _check_sampler(arm: str, recipe: Mapping[str, Any], evaluation: Evaluation) -> None:
-    """Before a training, for its model will be measured by it."""
-    if evaluation.sampler == "own":
-        if recipe.get("preset") is None:
+def _check_scale(path: Path, name: str) -> None:
+    """Before it becomes the name of a folder beside the study's file."""
+    file_name(f"The name of a scale of {path}", name)
+    if name.casefold() in _TAKEN | {path.name.casefold()}:
+        raise ValueError(
+            f"A scale of {path} is called {name}, as a part of the study itself is; rename it."
+        )
+
+
+def _modules(path: Path, value: Any) -> tuple[str, ...]:
+    names = listed(f"The modules that {path} trusts", value, str)
+    for name in names:
+        if not all(map(str.isidentifier, name.split("."))):
             raise ValueError(
-                f"The arm {arm} has no preset, and so no sampler of its own; name a sampler."
+                f"The modules that {path} trusts must be dotted names, but one is {shown(name)}."
             )
-        named(recipe["preset"])
-        return
-    kind = getattr(samplers, evaluation.sampler, None)
-    if not (isinstance(kind, type) and issubclass(kind, samplers.Sampler)):
-        raise ValueError(f"There is no sampler {evaluation.sampler!r} in softdiffusion.samplers.")
-
-
-def _names(what: str, value: Any) -> dict[str, Mapping[str, Any]]:
-    """A mapping of texts to mappings, which may be left empty."""
-    if not isinstance(value, Mapping):
-        raise ValueError(f"{what} must be names with what they change, but are {value!r}.")
-    for name, changes in value.items():
-        if not isinstance(name, str) or not isinstance(changes, Mapping | None):
-            raise ValueError(
-                f"{what} must be texts with what they change, but one is {name!r}: {changes!r}."
-            )
-    return {name: changes or {} for name, changes in value.items()}
-
-
-def _list(what: str, value: Any, kind: type = object) -> list[Any]:
-    if not isinstance(value, list) or not value or not all(isinstance(one, kind) for one in value):
-        of_kind = " of texts" if kind is str else ""
-        raise ValueError(f"{what} must be a list{of_kind} that is not empty, but are {value!r}.")
-    return value
-
-
-def _text(what: str, value: Any) -> None:
-    if not isinstance(value, str):
-        raise ValueError(f"{what} must be a text, but is {value!r}.")
-
-
-def _whole(what: str, value: Any, least: int) -> int:
-    if type(value) is not int or value < least:
-        raise ValueError(f"{what} must be a whole number of at least {least}, but is {value!r}.")
-    return value
+    return tuple(names)
 
 
 def read_mapping(path: Path) -> dict[str, Any]:
@@ -358,12 +315,7 @@ def read_mapping(path: Path) -> dict[str, Any]:
         FileNotFoundError: If there is no such file.
         ValueError: If it is no YAML, or holds something else.
     """
-    if not path.is_file():
-        raise FileNotFoundError(f"There is no file {path}; check the path.")
-    try:
-        content = yaml.safe_load(path.read_text())
-    except yaml.YAMLError as error:
-        raise ValueError(f"{path} is no YAML: {' '.join(str(error).split())}.") from None
+    content = read_yaml(path)
     if not isinstance(content, dict):
         raise ValueError(f"{path} must hold keys and values in YAML.")
     return content

@@ -41,9 +41,10 @@ class Result:
         distances = [row["frechet"] for row in rows]
         count = len(rows)
         mean = sum(distances) / count
-        spread = sum((d - mean) ** 2 for d in distances) / max(count - 1, 1)
-        sampling = sum(row["frechet_error"] ** 2 for row in rows) / count
-        error = math.sqrt(max(spread, sampling) / count)
+        # Roots of sums of squares, without squares that overflow.
+        spread = math.hypot(*(d - mean for d in distances)) / math.sqrt(max(count - 1, 1))
+        sampling = math.hypot(*(row["frechet_error"] for row in rows)) / math.sqrt(count)
+        error = max(spread, sampling) / math.sqrt(count)
         return cls(mean, error, count, rows[0]["nfe"], rows[0]["floor"])
 
     def ties_with(self, other: "Result") -> bool:

@@ -39,6 +39,21 @@ class Yardstick:
             "floor_n": len(real),
         }
 
+    @staticmethod
+    def check(train: Images) -> None:
+        """Raises what measuring would: that no extractor fits, or a package is missing.
+
+        Arguments:
+            train: The training images.
+
+        Raises:
+            ValueError: If no extractor fits the images.
+            ImportError: If an optional package is missing.
+        """
+        default_extractor(train.name, train.shape)
+        for distance in (FrechetDistance, KernelDistance):
+            distance(torch.zeros(2, 2))
+
     def __call__(self, images: Tensor) -> dict[str, Any]:
         """The part of a row that says how far images, (N, C, H, W) in [-1, 1], are."""
         features = self.extractor.extract(images)

@@ -1,4 +1,3 @@
-import json
 import math
 
 import pytest
@@ -177,16 +176,17 @@ def test_rows_are_kept_and_told_apart(tmp_path):
     assert list(rows) == kept
     assert rows.of(study) == kept[:2]
     assert rows.keys(study) == {("plain", 0, "multistep", 10), ("plain", 1, "multistep", 10)}
-    with rows.path.open("a") as file:
-        file.write(json.dumps(row(seed=2))[:-5])
-    with pytest.raises(ValueError, match="Line 4 of .* is damaged; delete it"):
+    rows.path.write_text(rows.path.read_text().replace('"seed": 1', '"seed": NaN'))
+    with pytest.raises(ValueError, match="Line 2 of .* is damaged; delete it"):
         list(rows)
 
 
 def test_a_row_that_stands_there_twice_is_no_second_seed(tmp_path):
     rows = Rows(str(tmp_path / "rows.jsonl"))
-    for one in (row("plain"), row("plain", seed=1), row("plain")):
+    for one in (row("plain"), row("plain", seed=1)):
         rows.append(one)
+    first, second = rows.path.read_text().splitlines(keepends=True)
+    rows.path.write_text(first + second + first)  # as a merge of two machines' rows may leave it
     with pytest.raises(ValueError, match="2 rows of plain, seed 0, by multistep with 10 calls"):
         rows.of(Study.read(write(tmp_path)))
 
