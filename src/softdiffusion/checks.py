@@ -6,7 +6,7 @@ a graph has no numbers yet.
 
 import math
 from collections.abc import Sequence
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
 import torch
@@ -18,6 +18,7 @@ __all__ = [
     "SMALLEST",
     "ImageLike",
     "as_images",
+    "as_real",
     "check_batch",
     "check_count",
     "check_data",
@@ -26,6 +27,8 @@ __all__ = [
     "check_noise",
     "check_one_label_each",
     "check_range",
+    "check_real",
+    "in_precision_of",
     "is_traced",
     "per_sample",
     "shown",
@@ -42,6 +45,7 @@ SMALLEST = 1e-9
 REAL_TYPES = (torch.float16, torch.bfloat16, torch.float32, torch.float64)
 
 
+@runtime_checkable
 class _HasArray(Protocol):
     """What NumPy arrays and Pillow's images have in common."""
 
@@ -177,11 +181,13 @@ def check_range(name: str, value: float | Tensor, low: float, high: float) -> Te
         )
     if is_traced():
         return tensor
-    high = min(high, LARGEST)
-    wrong = ~((tensor >= low) & (tensor <= high))
+    largest = min(high, LARGEST)
+    wrong = ~((tensor >= low) & (tensor <= largest))
     if wrong.any():
         first = tensor[wrong].flatten()[0].item()
-        raise ValueError(f"{name} must be in [{low:g}, {high:g}], but is {first:g}.")
+        is_open = math.isinf(high) and not low <= first < math.inf
+        limits = f"finite and >= {low:g}" if is_open else f"in [{low:g}, {largest:g}]"
+        raise ValueError(f"{name} must be {limits}, but is {first:g}.")
     return tensor
 
 
@@ -192,7 +198,7 @@ def _as_numbers(name: str, value: Any) -> Tensor:
             raise TypeError(f"{name} must be a number, but is {value}.")
         try:
             # A plain number is kept in double precision: without axes it never widens a result.
-            return torch.tensor(value, dtype=torch.float64)
+            return torch.tensor(value, dtype=torch.float64, device="cpu")
         except OverflowError:
             raise ValueError(
                 f"{name} must be at most {LARGEST:g}, but is {shown(value)}."
@@ -212,7 +218,8 @@ def check_finite(name: str, value: Tensor) -> Tensor:
     Raises:
         ValueError: If it does; the message counts the offending entries.
     """
-    wrong = 0 if is_traced() else int((~torch.isfinite(value)).sum())
+    has_numbers = not is_traced() and value.device.type != "meta"
+    wrong = int((~torch.isfinite(value)).sum()) if has_numbers else 0
     if wrong:
         raise ValueError(
             f"{name} must be finite, but {wrong} of its {value.numel()} entries are NaN or "
@@ -232,6 +239,40 @@ def check_data(data: ImageLike, name: str = "The images") -> Tensor:
     if not is_traced() and images.abs().max() > LARGEST:
         raise ValueError(f"{name} must lie in [-1, 1], but reach {images.abs().max():g}.")
     return images
+
+
+def check_real(name: str, value: Tensor) -> Tensor:
+    """Returns a tensor if its numbers are real.
+
+    Raises:
+        ValueError: If they are whole numbers, truth values or complex.
+    """
+    if value.dtype not in REAL_TYPES:
+        raise ValueError(
+            f"{name} must be real numbers, but the type is {value.dtype}; bring them to float32."
+        )
+    return value
+
+
+def as_real(name: str, value: Tensor) -> Tensor:
+    """Returns numbers of a real type as they are, and whole numbers in double precision.
+
+    Raises:
+        ValueError: If they are truth values or complex, or there are none.
+    """
+    if value.numel() == 0:
+        raise ValueError(f"{name} must not be empty, but the shape is {tuple(value.shape)}.")
+    if value.dtype == torch.bool or value.is_complex() or value.layout != torch.strided:
+        raise ValueError(
+            f"{name} must be real numbers in a dense tensor, but the type is {value.dtype}."
+        )
+    return value if value.is_floating_point() else value.double()
+
+
+def in_precision_of(images: Tensor, value: Tensor) -> Tensor:
+    """A tensor on the device and in the precision of images, complex if it is complex."""
+    precision = images.dtype.to_real()
+    return value.to(images.device, precision.to_complex() if value.is_complex() else precision)
 
 
 def check_batch(values: int, images: int) -> None:
@@ -261,6 +302,8 @@ def check_labels(labels: Tensor | None, classes: int, images: int) -> Tensor | N
             "backbone with classes."
         )
     check_one_label_each(labels, images)
+    if is_traced():
+        return labels
     wrong = labels[(labels < -1) | (labels >= classes)]
     if len(wrong):
         raise ValueError(
@@ -276,6 +319,10 @@ def check_one_label_each(labels: Tensor, images: int) -> None:
     Raises:
         ValueError: If number or type of the labels is another.
     """
+    if not isinstance(labels, Tensor):
+        raise TypeError(
+            f"Labels must be a tensor of type int64, one an image, but are {shown(labels)}."
+        )
     if labels.shape != (images,) or labels.dtype != torch.int64:
         raise ValueError(
             f"{images} images need {images} labels of type int64, but the labels are "

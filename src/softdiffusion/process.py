@@ -5,7 +5,8 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from .checks import as_images, check_range, per_sample
+from .arguments import checked
+from .checks import SMALLEST, ImageLike, as_images, check_range, is_traced, per_sample
 from .corruptions import Corruption
 from .operators import Diagonal, LinearOperator, Scale
 from .schedules import Schedule
@@ -15,6 +16,7 @@ __all__ = ["SoftDiffusion", "Transition"]
 Time = float | Tensor
 
 
+@checked
 class SoftDiffusion:
     r"""The forward process :math:`x_t = C_t x_0 + \sigma_t \eta`, with :math:`\eta \sim N(0, I)`.
 
@@ -46,7 +48,7 @@ class SoftDiffusion:
     def _operator(self, t: Tensor) -> LinearOperator:
         return self.corruption.operator(self.schedule.severity(t))
 
-    def perturb(self, x0: Tensor, t: Time, noise: Tensor) -> Tensor:
+    def perturb(self, x0: ImageLike, t: Time, noise: ImageLike) -> Tensor:
         r"""Returns :math:`x_t = C_t x_0 + \sigma_t \eta`.
 
         Arguments:
@@ -59,6 +61,7 @@ class SoftDiffusion:
                 [0, 1].
         """
         x0 = as_images("The images x0", x0)
+        noise = as_images("The noise", noise)
         if noise.shape != x0.shape:
             raise ValueError(
                 f"The noise must have the images' shape {tuple(x0.shape)}, but has "
@@ -140,14 +143,16 @@ class SoftDiffusion:
 
     def _positive_sigma(self, t: Tensor) -> Tensor:
         sigma = self.schedule.sigma(t)
-        if (sigma == 0).any():
+        if not is_traced() and (sigma < SMALLEST).any():
             raise ValueError(
-                "There is no noise at this time (sigma = 0), so scores and signal-to-noise ratios "
-                "do not exist there; use a later time or a schedule with sigma > 0."
+                "There is no noise at this time (sigma = 0), or less than 1e-9, so scores and "
+                "signal-to-noise ratios do not exist there; use a later time or a schedule with "
+                "sigma > 0."
             )
         return sigma
 
 
+@checked
 @dataclass(frozen=True)
 class Transition:
     """A hop from time t to time s <= t: operators and noise levels at both ends."""

@@ -7,12 +7,14 @@ from typing import ClassVar
 import torch
 from torch import Tensor
 
+from ..arguments import checked
 from ..operators import Diagonal, LinearOperator, Scale
 from .corruption import Corruption
 
 __all__ = ["Composition"]
 
 
+@checked
 class Composition(Corruption):
     r"""Several corruptions one after the other, driven by one severity in [0, 1].
 

@@ -19,8 +19,19 @@ covariance from the data's spectrum, and `DPSDenoiser` takes from J what J can s
 import torch
 from torch import Tensor
 
-from ..checks import check_batch, check_noise, per_sample
+from ..arguments import checked
+from ..checks import (
+    check_batch,
+    check_finite,
+    check_noise,
+    check_real,
+    in_precision_of,
+    is_traced,
+    per_sample,
+    shown,
+)
 from ..operators import Diagonal, LinearOperator, Scale, solve
+from ..operators.systems import inner
 from ..process import SoftDiffusion
 from .denoiser import BaseDenoiser
 
@@ -38,9 +49,11 @@ def conditional_mean(
         x: The mean without the measurement, (B, C, ...).
         covariance: :math:`\Sigma`.
         operator: A.
-        y: The measurements, (B, ...).
-        sigma_y: Their noise, >= 0.
+        y: The measurements, (B, ...), real or complex.
+        sigma_y: Their noise, >= 0, of complex ones that of the real and the imaginary part.
     """
+    dtype, x = x.dtype, x.to(torch.promote_types(x.dtype, torch.float32))
+    y = in_precision_of(x, y)
     # Rounding is noise, too, or what A has all but suppressed would be divided by next to nothing.
     noise = sigma_y**2 + torch.finfo(y.dtype).eps ** 2
     cross = covariance @ operator.T
@@ -48,8 +61,18 @@ def conditional_mean(
     missed = y - operator(x)
     if isinstance(observed, Diagonal | Scale):
         # As one operator: each factor alone would be too large for single precision.
-        return x + (cross @ observed.pinverse(rtol=0.0))(missed)
-    return x + cross(solve(observed, missed))
+        return (x + (cross @ observed.pinverse(rtol=0.0))(missed)).to(dtype)
+    return (x + cross(solve(observed, missed))).to(dtype)
+
+
+@checked
+def _check_measurements(y: Tensor) -> None:
+    if y.ndim < 2 or 0 in y.shape or not (y.is_floating_point() or y.is_complex()):
+        raise ValueError(
+            "The measurements y must be a batch (B, ...) of real or complex numbers, not "
+            f"{shown(y)}."
+        )
+    check_finite("The measurements y", y)
 
 
 class PosteriorDenoiser(BaseDenoiser):
@@ -70,7 +93,8 @@ class PosteriorDenoiser(BaseDenoiser):
         denoiser: Gives :math:`\hat x_0`. Its corruption must be diagonal in a transform.
         operator: The measurement's operator A, of any kind.
         y: The measurements: one for every image of the batches to come, or a single one.
-        sigma_y: The standard deviation of their noise, >= 0.
+        sigma_y: The standard deviation of their noise, >= 0; of complex measurements that of the
+            real and the imaginary part.
         spectrum: The data's variances :math:`v_k`, (C, ...), >= 0, as `GaussianDenoiser.fit` finds
             them.
 
@@ -99,6 +123,8 @@ class PosteriorDenoiser(BaseDenoiser):
         if (spectrum < 0).any():
             raise ValueError(f"Variances must be >= 0, but one is {spectrum.min():g}.")
         check_noise(sigma_y)
+        _check_measurements(y)
+        check_real("The spectrum", spectrum)
         self.denoiser = denoiser
         self.process = denoiser.process
         self.classes = denoiser.classes
@@ -111,8 +137,8 @@ class PosteriorDenoiser(BaseDenoiser):
     def forward(self, x_t: Tensor, t: Tensor, labels: Tensor | None = None) -> Tensor:
         check_batch(len(self.y), len(x_t))
         x0_hat = self.denoiser(x_t, t, labels)
-        y = self.y.to(x_t)
-        return conditional_mean(x0_hat, self.covariance(t), self.operator, y, self.sigma_y)
+        covariance = self.covariance(t)
+        return conditional_mean(x0_hat, covariance, self.operator, self.y, self.sigma_y)
 
     def covariance(self, t: Tensor) -> LinearOperator:
         r"""The covariance :math:`\Sigma_t` of Gaussian data given :math:`x_t`."""
@@ -126,6 +152,7 @@ class PosteriorDenoiser(BaseDenoiser):
         return Diagonal(self.transform, symbol)
 
 
+@checked
 class DPSDenoiser(BaseDenoiser):
     r"""One gradient step towards the measurement, through the network (Chung et al. 2023).
 
@@ -153,7 +180,8 @@ class DPSDenoiser(BaseDenoiser):
         denoiser: Gives :math:`\hat x_0`.
         operator: The measurement's operator A, of any kind.
         y: The measurements: one for every image of the batches to come, or a single one.
-        sigma_y: The standard deviation of their noise, >= 0.
+        sigma_y: The standard deviation of their noise, >= 0; of complex measurements that of the
+            real and the imaginary part.
         step: The factor :math:`\zeta` > 0; beyond 2 it overshoots.
 
     Raises:
@@ -175,6 +203,7 @@ class DPSDenoiser(BaseDenoiser):
         if not step > 0:
             raise ValueError(f"The step of DPS must be > 0, but is {step:g}.")
         check_noise(sigma_y)
+        _check_measurements(y)
         self.denoiser = denoiser
         self.process = denoiser.process
         self.classes = denoiser.classes
@@ -185,7 +214,7 @@ class DPSDenoiser(BaseDenoiser):
 
     def forward(self, x_t: Tensor, t: Tensor, labels: Tensor | None = None) -> Tensor:
         check_batch(len(self.y), len(x_t))
-        if (self.process.sigma(t) == 0).any():
+        if not is_traced() and (self.process.sigma(t) == 0).any():
             raise ValueError(
                 "DPS moves a score, and there is none where sigma is 0, as it is at one of the "
                 "times; use PosteriorDenoiser, or a process with noise."
@@ -193,12 +222,12 @@ class DPSDenoiser(BaseDenoiser):
         with torch.enable_grad():
             start = x_t.detach().requires_grad_()
             prediction = self.denoiser(start, t, labels)
-            r = self.y.to(x_t) - self.operator(prediction.detach())
+            r = in_precision_of(x_t, self.y) - self.operator(prediction.detach())
             (gradient,) = torch.autograd.grad(prediction, start, self.operator.T(r))
         d = _undo(self.process, t, gradient)
         q = self.operator(d) + self.sigma_y**2 * r
-        power = (q * q).flatten(1).sum(dim=1)
-        alpha = torch.where(power > 0, (r * q).flatten(1).sum(dim=1) / power, 0.0)
+        power = inner(q, q)
+        alpha = torch.where(power > 0, inner(r, q) / power, 0.0)
         return prediction.detach() + self.step * per_sample(alpha, d) * d
 
 
