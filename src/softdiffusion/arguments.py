@@ -42,8 +42,8 @@ def checked(target: Target) -> Target:
     Unions, literals, sequences, tuples and mappings are looked into; what else an annotation says
     within its brackets is not checked.
 
-    The function raises a TypeError for an argument of another type, and a ValueError for a number
-    that is too large or none of the choices; both are a sentence that names the argument. What the
+    The function raises a TypeError for an argument of another type, and a ValueError for a value
+    beyond its limits or none of the choices; both are a sentence that names the argument. What the
     function itself says against a value goes first, since it knows more about it.
     """
     if inspect.isclass(target):
@@ -61,13 +61,13 @@ def checked(target: Target) -> Target:
         except TypeError:
             return target(*args, **kwargs)  # Python says itself what is missing or too much
         owner = args[0] if method else None
-        wrong: list[ValueError] = []
+        wrong: list[_BeyondError] = []
         for name, value in bound.arguments.items():
             if name in hints and signature.parameters[name].kind not in _VARIADIC:
                 place = _place(target.__name__, owner, name)
                 try:
                     bound.arguments[name] = _conformed(place, value, hints[name])
-                except ValueError as error:
+                except _BeyondError as error:
                     wrong.append(error)
         try:
             result = target(*bound.args, **bound.kwargs)
@@ -82,6 +82,10 @@ def checked(target: Target) -> Target:
         return result
 
     return function  # type: ignore[return-value]
+
+
+class _BeyondError(ValueError):
+    """A value of the right kind that no function takes, but that each knows more about."""
 
 
 @functools.cache
@@ -143,7 +147,8 @@ def _is_a(value: Any, kind: Any) -> bool:
 
 def _is_row(value: Any) -> bool:
     """Whether it is an array, as which a sequence of numbers may come."""
-    return isinstance(value, np.ndarray | Tensor) and value.ndim > 0
+    is_dense = not isinstance(value, Tensor) or value.layout == torch.strided
+    return isinstance(value, np.ndarray | Tensor) and value.ndim > 0 and is_dense
 
 
 def _within(place: str, value: Any, kind: Any) -> Any:
@@ -151,19 +156,19 @@ def _within(place: str, value: Any, kind: Any) -> Any:
     origin, inner = get_origin(kind) or kind, get_args(kind)
     if isinstance(value, np.bool_ | np.number):
         value = value.item()
-    if origin in (int, float):
-        # A comparison, unlike a conversion, takes whole numbers of any size; NaN fails it.
-        if origin is float and not -LARGEST <= value <= LARGEST:
-            raise ValueError(
-                f"{place} must be in [{-LARGEST:g}, {LARGEST:g}], but is {shown(value)}."
-            )
-    elif origin is Literal and value not in inner:
-        raise ValueError(f"{place} must be {_name(kind)}, but is {shown(value)}.")
-    elif origin in (collections.abc.Sequence, list, tuple):
+    if isinstance(value, int) and not -(2**63) <= value < 2**63:
+        raise ValueError(f"{place} is too large a number, {shown(value)}.")
+    if origin is float and not -LARGEST <= value <= LARGEST:  # NaN is not
+        raise _BeyondError(
+            f"{place} must be in [{-LARGEST:g}, {LARGEST:g}], but is {shown(value)}."
+        )
+    if origin is Literal and value not in inner:
+        raise _BeyondError(f"{place} must be {_name(kind)}, but is {shown(value)}.")
+    if origin in (collections.abc.Sequence, list, tuple):
         return _items(place, value, origin, inner)
-    elif origin in (collections.abc.Mapping, dict) and inner:
+    if origin in (collections.abc.Mapping, dict) and inner:
         return {key: _conformed(f"{key} in {place}", item, inner[1]) for key, item in value.items()}
-    elif isinstance(value, Tensor) and origin is Tensor:
+    if isinstance(value, Tensor) and origin is Tensor:
         _check_entries(place, value)
     return value
 
@@ -180,14 +185,18 @@ def _items(place: str, value: Any, origin: Any, inner: tuple[Any, ...]) -> Any:
         _conformed(f"Entry {i} in {place}", item, hint)
         for i, (item, hint) in enumerate(zip(items, inner, strict=True))
     ]
-    return value if all(a is b for a, b in zip(found, value, strict=True)) else type(items)(found)
+    if items is value and all(a is b for a, b in zip(found, items, strict=True)):
+        return value
+    return tuple(found) if isinstance(value, tuple) else found
 
 
 def _check_entries(place: str, value: Tensor) -> None:
-    if value.is_floating_point() and value.device.type == "cpu" and value.layout == torch.strided:
+    if value.layout != torch.strided:
+        raise ValueError(f"{place} must be dense, but its layout is {value.layout}.")
+    if value.is_floating_point() and value.device.type == "cpu":
         wrong = int((~value.detach().float().isfinite()).sum())
         if wrong:
-            raise ValueError(
+            raise _BeyondError(
                 f"{place} must be finite in single precision, but {wrong} of its {value.numel()} "
                 "entries are not."
             )

@@ -17,6 +17,7 @@ __all__ = [
     "REAL_TYPES",
     "SMALLEST",
     "ImageLike",
+    "as_array",
     "as_images",
     "as_real",
     "check_batch",
@@ -267,6 +268,19 @@ def as_real(name: str, value: Tensor) -> Tensor:
             f"{name} must be real numbers in a dense tensor, but the type is {value.dtype}."
         )
     return value if value.is_floating_point() else value.double()
+
+
+def as_array(name: str, value: Any, dtype: torch.dtype) -> Tensor:
+    """Returns finite numbers in nested lists, an array or a tensor as a tensor of a type.
+
+    Raises:
+        ValueError: If they are none, there are none, or one is not finite.
+    """
+    try:
+        tensor = torch.as_tensor(value, dtype=dtype)
+    except (TypeError, ValueError, RuntimeError, OverflowError):
+        raise ValueError(f"{name} is no array of numbers, but {shown(value)}.") from None
+    return check_finite(name, as_real(name, tensor))
 
 
 def in_precision_of(images: Tensor, value: Tensor) -> Tensor:

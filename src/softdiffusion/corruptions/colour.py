@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 
 from ..arguments import checked
-from ..checks import check_count, per_sample
+from ..checks import as_array, check_count, per_sample
 from ..operators import DCT, ChannelBasis, ChannelMatrix, Diagonal, LinearOperator
 from .corruption import Corruption
 from .matrix import check_square, line_to, symmetric_spectrum
@@ -77,11 +77,9 @@ class ChannelMixing(Corruption):
     transform: ChannelBasis | None = None
 
     def __init__(self, matrix: Sequence[Sequence[float]] | Tensor) -> None:
-        try:
-            values = torch.as_tensor(matrix)
-        except (TypeError, ValueError) as error:
-            raise ValueError(f"The matrix of the channels is no matrix: {error}.") from None
-        self.matrix = check_square("The matrix of the channels", values)
+        name = "The matrix of the channels"
+        dtype = matrix.dtype if isinstance(matrix, Tensor) else torch.get_default_dtype()
+        self.matrix = check_square(name, as_array(name, matrix, dtype))
         if spectrum := symmetric_spectrum(self.matrix):
             self.eigenvalues, vectors = spectrum
             self.transform = ChannelBasis(vectors)

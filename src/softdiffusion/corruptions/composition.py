@@ -33,7 +33,7 @@ class Composition(Corruption):
     max_severity = 1.0
 
     def __init__(self, corruptions: Sequence[Corruption], severities: Sequence[float]) -> None:
-        if not corruptions or len(corruptions) != len(severities):
+        if len(corruptions) == 0 or len(corruptions) != len(severities):
             raise ValueError(
                 "A composition needs one severity for each of its corruptions, but has "
                 f"{len(corruptions)} corruptions and {len(severities)} severities."

@@ -8,7 +8,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from ..checks import check_finite
+from ..checks import as_array, as_real, check_finite
 from ..operators import (
     DCT,
     Convolution,
@@ -58,7 +58,7 @@ class KernelBlur(Corruption):
     max_severity = 1.0
 
     def __init__(self, kernel: Tensor | Sequence[Any] | str | Path) -> None:
-        self.kernel = check_finite("The kernel", _array(kernel))
+        self.kernel = _array(kernel)
         even = [n for n in self.kernel.shape if n % 2 == 0]
         if self.kernel.ndim == 0 or even:
             raise ValueError(
@@ -94,12 +94,9 @@ class KernelBlur(Corruption):
 
 def _array(kernel: Tensor | Sequence[Any] | str | Path) -> Tensor:
     if isinstance(kernel, Tensor):
-        return kernel if kernel.is_floating_point() else kernel.double()
+        return check_finite("The kernel", as_real("The kernel", kernel))
     if not isinstance(kernel, str | Path):
-        try:
-            return torch.tensor(kernel, dtype=torch.float64)
-        except (TypeError, ValueError) as error:
-            raise ValueError(f"The kernel is no array of numbers: {error}.") from None
+        return as_array("The kernel", kernel, torch.float64)
     if Path(kernel).suffix == ".npy":
         try:
             values = np.load(kernel, allow_pickle=False).astype(np.float64)
@@ -107,7 +104,7 @@ def _array(kernel: Tensor | Sequence[Any] | str | Path) -> Tensor:
             raise ValueError(
                 f"The kernel {kernel} is no array of numbers in NumPy's format; give another file."
             ) from error
-        return torch.from_numpy(values)
+        return check_finite("The kernel", torch.from_numpy(values))
     image = open_picture(kernel, "kernel")
     grey = torch.from_numpy(np.asarray(image.convert("F"), dtype=np.float64))
     if not grey.sum() > 0:

@@ -8,7 +8,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from ..checks import check_finite, per_sample
+from ..checks import as_array, per_sample
 from ..operators import Diagonal, LinearOperator, Pixel
 from .corruption import Corruption
 from .picture import open_picture
@@ -46,7 +46,7 @@ class MaskImage(Corruption):
 
     def __init__(self, mask: Line | Plane | Volume | str | Path | Tensor) -> None:
         values = _read(mask) if isinstance(mask, str | Path) else mask
-        self.mask = check_finite("The mask", torch.as_tensor(values, dtype=torch.float32))
+        self.mask = as_array("The mask", values, torch.float32)
         low, high = self.mask.aminmax()
         if low < 0 or high > 1:
             raise ValueError(

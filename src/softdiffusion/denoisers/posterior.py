@@ -21,7 +21,6 @@ from torch import Tensor
 
 from ..arguments import checked
 from ..checks import (
-    check_batch,
     check_finite,
     check_noise,
     check_real,
@@ -58,14 +57,31 @@ def conditional_mean(
     noise = sigma_y**2 + torch.finfo(y.dtype).eps ** 2
     cross = covariance @ operator.T
     observed = operator @ cross + Scale(noise)
-    missed = y - operator(x)
+    missed = _missed(y, operator(x))
     if isinstance(observed, Diagonal | Scale):
         # As one operator: each factor alone would be too large for single precision.
         return (x + (cross @ observed.pinverse(rtol=0.0))(missed)).to(dtype)
     return (x + cross(solve(observed, missed))).to(dtype)
 
 
-@checked
+def _missed(y: Tensor, expected: Tensor) -> Tensor:
+    """What the measurements are beyond those of a prediction, which have to have their shape."""
+    if y.shape[1:] != expected.shape[1:]:
+        raise ValueError(
+            f"The measurements y have the shape {tuple(y.shape[1:])}, but the operator makes ones "
+            f"of shape {tuple(expected.shape[1:])} of these images."
+        )
+    return y - expected
+
+
+def _check_one_each(y: Tensor, x_t: Tensor) -> None:
+    if len(y) not in (1, len(x_t)):
+        raise ValueError(
+            f"{len(y)} measurements y do not fit a batch of {len(x_t)} images; give one, or one "
+            "for every image."
+        )
+
+
 def _check_measurements(y: Tensor) -> None:
     if y.ndim < 2 or 0 in y.shape or not (y.is_floating_point() or y.is_complex()):
         raise ValueError(
@@ -75,6 +91,7 @@ def _check_measurements(y: Tensor) -> None:
     check_finite("The measurements y", y)
 
 
+@checked
 class PosteriorDenoiser(BaseDenoiser):
     r"""The posterior mean given :math:`x_t` and a measurement, by the data's spectrum.
 
@@ -120,11 +137,10 @@ class PosteriorDenoiser(BaseDenoiser):
                 f"transform, which {type(denoiser.process.corruption).__name__} is not; use "
                 "DPSDenoiser, in restorations dps_step."
             )
-        if (spectrum < 0).any():
+        if (check_real("The spectrum", spectrum) < 0).any():
             raise ValueError(f"Variances must be >= 0, but one is {spectrum.min():g}.")
         check_noise(sigma_y)
         _check_measurements(y)
-        check_real("The spectrum", spectrum)
         self.denoiser = denoiser
         self.process = denoiser.process
         self.classes = denoiser.classes
@@ -135,7 +151,12 @@ class PosteriorDenoiser(BaseDenoiser):
         self.register_buffer("spectrum", spectrum)
 
     def forward(self, x_t: Tensor, t: Tensor, labels: Tensor | None = None) -> Tensor:
-        check_batch(len(self.y), len(x_t))
+        _check_one_each(self.y, x_t)
+        if self.spectrum.shape != x_t.shape[1:]:
+            raise ValueError(
+                f"The spectrum has the shape {tuple(self.spectrum.shape)}, but the images "
+                f"{tuple(x_t.shape[1:])}."
+            )
         x0_hat = self.denoiser(x_t, t, labels)
         covariance = self.covariance(t)
         return conditional_mean(x0_hat, covariance, self.operator, self.y, self.sigma_y)
@@ -213,7 +234,7 @@ class DPSDenoiser(BaseDenoiser):
         self.register_buffer("y", y)
 
     def forward(self, x_t: Tensor, t: Tensor, labels: Tensor | None = None) -> Tensor:
-        check_batch(len(self.y), len(x_t))
+        _check_one_each(self.y, x_t)
         if not is_traced() and (self.process.sigma(t) == 0).any():
             raise ValueError(
                 "DPS moves a score, and there is none where sigma is 0, as it is at one of the "
@@ -222,7 +243,7 @@ class DPSDenoiser(BaseDenoiser):
         with torch.enable_grad():
             start = x_t.detach().requires_grad_()
             prediction = self.denoiser(start, t, labels)
-            r = in_precision_of(x_t, self.y) - self.operator(prediction.detach())
+            r = _missed(in_precision_of(x_t, self.y), self.operator(prediction.detach()))
             (gradient,) = torch.autograd.grad(prediction, start, self.operator.T(r))
         d = _undo(self.process, t, gradient)
         q = self.operator(d) + self.sigma_y**2 * r
