@@ -67,14 +67,15 @@ def checked(target: Target) -> Target:
                 place = _place(target.__name__, owner, name)
                 try:
                     bound.arguments[name] = _conformed(place, value, hints[name])
+                except _HugeError:
+                    raise
                 except _BeyondError as error:
                     wrong.append(error)
         try:
             result = target(*bound.args, **bound.kwargs)
-        except (ValueError, TypeError):
-            raise
-        except Exception:
-            if wrong:
+        except Exception as error:
+            # What is said within the function about an argument of its own is no better.
+            if wrong and (isinstance(error, _BeyondError) or not isinstance(error, _SENTENCES)):
                 raise wrong[0] from None
             raise
         if wrong:
@@ -84,8 +85,15 @@ def checked(target: Target) -> Target:
     return function  # type: ignore[return-value]
 
 
+_SENTENCES = (ValueError, TypeError)
+
+
 class _BeyondError(ValueError):
     """A value of the right kind that no function takes, but that each knows more about."""
+
+
+class _HugeError(_BeyondError):
+    """A whole number that can't even be written into a message."""
 
 
 @functools.cache
@@ -157,7 +165,7 @@ def _within(place: str, value: Any, kind: Any) -> Any:
     if isinstance(value, np.bool_ | np.number):
         value = value.item()
     if isinstance(value, int) and not -(2**63) <= value < 2**63:
-        raise ValueError(f"{place} is too large a number, {shown(value)}.")
+        raise _HugeError(f"{place} is too large a number, {shown(value)}.")
     if origin is float and not -LARGEST <= value <= LARGEST:  # NaN is not
         raise _BeyondError(
             f"{place} must be in [{-LARGEST:g}, {LARGEST:g}], but is {shown(value)}."

@@ -103,6 +103,8 @@ def as_images(name: str, value: ImageLike) -> Tensor:
         raise ValueError(
             f"{name} must have the axes (N, C, H, W), but have the shape {tuple(images.shape)}."
         )
+    if len(images) == 0:
+        raise ValueError(f"At least one image is needed, but {name[0].lower()}{name[1:]} are none.")
     if 0 in images.shape:
         raise ValueError(
             f"At least one image with pixels is needed, but {name[0].lower()}{name[1:]} have the "
@@ -175,6 +177,8 @@ def check_range(name: str, value: float | Tensor, low: float, high: float) -> Te
         ValueError: If the value has another shape, is not finite or lies outside the range.
     """
     tensor = _as_numbers(name, value)
+    if tensor.numel() == 0:
+        raise ValueError(f"{name} must hold a number, but is empty.")
     if tensor.ndim > 1:
         raise ValueError(
             f"{name} must be a number or one number a sample, shape (B,), but has shape "

@@ -49,6 +49,7 @@ Weight = Literal["1", "1/sigma^2"]
 class Objective(ABC):
     """A loss for every sample of a batch."""
 
+    @checked
     def __call__(
         self,
         process: SoftDiffusion,

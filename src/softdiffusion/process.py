@@ -71,6 +71,7 @@ class SoftDiffusion:
         sigma = per_sample(self.schedule.sigma(t), x0).to(x0.dtype)
         return self._operator(t)(x0) + sigma * noise
 
+    @checked
     def score(self, x_t: Tensor, t: Time, x0_hat: Tensor) -> Tensor:
         r"""Returns :math:`(C_t \hat x_0 - x_t) / \sigma_t^2`.
 
@@ -80,10 +81,17 @@ class SoftDiffusion:
         Raises:
             ValueError: If there is no noise at `t`, so that no score exists.
         """
+        x_t, x0_hat = as_images("The states x_t", x_t), as_images("The images x0_hat", x0_hat)
+        if x_t.shape != x0_hat.shape:
+            raise ValueError(
+                f"The images x0_hat must have the shape {tuple(x_t.shape)} of the states x_t, but "
+                f"have {tuple(x0_hat.shape)}."
+            )
         t = _time(t)
         variance = per_sample(self._positive_sigma(t), x_t) ** 2
         return ((self._operator(t)(x0_hat) - x_t) / variance).to(x_t.dtype)
 
+    @checked
     def snr(self, t: Time, spectrum: Tensor) -> Tensor:
         r"""The signal-to-noise ratio of every mode, :math:`\lambda_k^2 v_k / \sigma_t^2`.
 
@@ -99,7 +107,7 @@ class SoftDiffusion:
             ValueError: If there is no noise at `t`, or the corruption has no transform.
         """
         t = _time(t)
-        z = spectrum[None]
+        z = as_images("The spectrum", spectrum[None])
         return self.spectrum(t, z) ** 2 * z / per_sample(self._positive_sigma(t), z) ** 2
 
     def spectrum(self, t: Time, z: Tensor) -> Tensor:

@@ -78,7 +78,7 @@ _WORDS = {
     "data": "images",
     "x": "images",
     "logsnr": "log-snr",
-    "x1": "starts",
+    "x1": "starts|images",
     "y": "measurements",
     "n": "starts",
     "t": "time",
@@ -87,9 +87,26 @@ _WORDS = {
     "channels": "channel",
     "weights": "mixture",
     "factor": "values",
+    "b": "images",
+    "shape": "numbers of an image",
+    "s": "time",
+    "x0": "images|training",
+    "x_t": "images|states",
+    "labels": "label",
+    "x0_hat": "images",
+    "severity_a": "severity",
     "beta_start": "variances",
     "beta_end": "variances",
     "severities": "severity",
+    "severity": "table|curve",
+    "sigma": "table|curve",
+    "blur": "curve",
+    "hole": "curve",
+    "steps": "calls",
+    "width": "window",
+    "levels": "kernels|masks|resolution",
+    "indices": "seed",
+    "spectrum": "image",
     "basis": "basis",
     "matrix": "channels",
 }
@@ -99,7 +116,8 @@ def complaint(error: Exception, *names: str) -> str | None:
     """What is wrong with the message of an error, or None: a sentence names what it is about."""
     message = str(error)
     words = {word[:5] for name in names for word in name.lower().split("_") if len(word) > 1}
-    words |= {_WORDS[name] for name in names if name in _WORDS}  # else by its first letters
+    words |= {word for name in names for word in _WORDS.get(name, "").split("|") if word}
+    words |= {f"{names[0].lower()} of "}
     if "\n" in message or not message.endswith(".") or len(message) > 500:
         return f"no sentence: {message!r}"
     if not any(word in message.lower() for word in words):

@@ -77,8 +77,8 @@ def _missed(y: Tensor, expected: Tensor) -> Tensor:
 def _check_one_each(y: Tensor, x_t: Tensor) -> None:
     if len(y) not in (1, len(x_t)):
         raise ValueError(
-            f"{len(y)} measurements y do not fit a batch of {len(x_t)} images; give one, or one "
-            "for every image."
+            f"{len(y)} values do not fit a batch of {len(x_t)} images; give one measurement y, or "
+            "one for every image."
         )
 
 

@@ -9,6 +9,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from ..arguments import checked
 from ..checks import as_images, check_count, shown
 
 __all__ = ["LinearOperator", "Product", "Sum"]
@@ -79,6 +80,7 @@ class LinearOperator(ABC):
             "use an operator that is diagonal in a transform, or a Matrix."
         )
 
+    @checked
     def to_matrix(
         self,
         shape: tuple[int, ...],

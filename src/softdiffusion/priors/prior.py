@@ -24,7 +24,7 @@ class Prior(ABC):
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
         if "sample" in cls.__dict__:
-            cls.sample = _on_counts(checked(cls.sample))  # type: ignore[method-assign]
+            cls.sample = checked(_on_counts(cls.sample))  # type: ignore[method-assign]
 
     @abstractmethod
     def sample(

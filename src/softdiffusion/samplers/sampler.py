@@ -13,6 +13,7 @@ from torch import Tensor
 
 from ..arguments import checked
 from ..checks import (
+    LARGEST,
     ImageLike,
     as_images,
     check_count,
@@ -116,7 +117,7 @@ class Sampler(ABC):
         if steps < 1:
             raise ValueError(f"The number of steps must be at least 1, but is {steps}.")
         check_count("The number of steps", steps, 1, 1_000_000)
-        if not shift > 0:
+        if not 0 < shift < math.inf:
             raise ValueError(f"The shift of the times must be finite and > 0, but is {shift:g}.")
         check_range("The shift of the times", shift, 1e-6, 1e6)
         if clip is not None and not clip[0] < clip[1]:
@@ -178,7 +179,7 @@ class Sampler(ABC):
         """Samples one image from every start.
 
         The states are kept in the precision of the starts, and in single precision at least,
-        whatever that of the network is.
+        whatever that of the network is. The images have the type of the starts.
 
         With one generator an image, its noise is bit-identical in batches of any size, and the
         image the same up to rounding. A single generator promises that for the same batches only.
@@ -200,6 +201,7 @@ class Sampler(ABC):
                 the labels do not fit the images or the denoiser, or the denoiser changes the shape.
         """
         x1 = _checked_starts(x1)
+        dtype, x1 = x1.dtype, x1.to(torch.promote_types(x1.dtype, torch.float32))
         _check_device(x1, self.denoiser)
         size = len(x1) if batch_size is None else batch_size
         if size < 1:
@@ -215,7 +217,7 @@ class Sampler(ABC):
                     self._run(x, source, partial(self.predict, labels=c), callback, advance)
                     for x, source, c in zip(batches, sources, classes, strict=True)
                 ]
-            )
+            ).to(dtype)
 
     def trajectory(
         self, x1: ImageLike, generator: Generator = None, labels: Tensor | None = None
@@ -290,7 +292,7 @@ def _checked_grid(times: Sequence[float], final: Final) -> list[float]:
 
 
 def _checked_starts(x1: ImageLike) -> Tensor:
-    """The starts, in single precision at least."""
+    """The starts, if they are images, and finite."""
     if isinstance(x1, Tensor) and (
         x1.ndim < 3 or not len(x1) or not x1.is_floating_point() or 0 in x1.shape
     ):
@@ -299,7 +301,11 @@ def _checked_starts(x1: ImageLike) -> Tensor:
             f"{tuple(x1.shape)} and type {x1.dtype}."
         )
     x1 = check_finite("The starts x1", as_images("The starts x1", x1))
-    return x1.to(torch.promote_types(x1.dtype, torch.float32))
+    if x1.abs().max() > 10 * LARGEST:  # the largest noise, and what chance adds to it
+        raise ValueError(
+            f"The starts x1 must be at most {10 * LARGEST:g}, but reach {x1.abs().max():g}."
+        )
+    return x1
 
 
 def _check_device(x1: Tensor, denoiser: BaseDenoiser) -> None:
