@@ -34,6 +34,10 @@ def generators(seed: int, indices: Iterable[int]) -> list[torch.Generator]:
         TypeError: If one of them is no whole number.
         ValueError: If the seed or an index lies outside, or there are more than a million.
     """
+    if isinstance(indices, Tensor | np.ndarray):
+        indices = indices.tolist()
+    if not isinstance(indices, Iterable):
+        raise TypeError(f"Indices must be a sequence of whole numbers, but are {shown(indices)}.")
     # A range may be longer than any memory.
     indices = [_checked("Indices", index) for index in islice(indices, _MOST + 1)]
     if len(indices) > _MOST:

@@ -51,7 +51,7 @@ def test_images_of_pillow_are_brought_to_the_range_of_the_library():
         (IMAGES + 0j, ValueError, "have the type torch.complex64"),
         (IMAGES.to_sparse(), ValueError, "in the layout torch.sparse_coo"),
         (IMAGES[0, 0], ValueError, "must have the axes"),
-        (IMAGES[:0], ValueError, "At least one image with pixels is needed, but the data have"),
+        (IMAGES[:0], ValueError, "At least one image is needed, but the data are none."),
         (IMAGES[..., :0], ValueError, "At least one image with pixels is needed"),
         (PICTURES[0].convert("RGBA"), ValueError, "but are RGBA of 5 x 4; bring them there"),
         ([PICTURES[0], PICTURES[1].resize((2, 2))], ValueError, "RGB of 2 x 2, RGB of 5 x 4"),

@@ -1,5 +1,6 @@
 """The loop that all samplers share."""
 
+import math
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
