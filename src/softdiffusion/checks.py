@@ -282,8 +282,9 @@ def as_array(name: str, value: Any, dtype: torch.dtype) -> Tensor:
     """
     try:
         tensor = torch.as_tensor(value, dtype=dtype)
-    except (TypeError, ValueError, RuntimeError, OverflowError):
-        raise ValueError(f"{name} is no array of numbers, but {shown(value)}.") from None
+    except (TypeError, ValueError, RuntimeError, OverflowError) as error:
+        reason = str(error).splitlines()[0].rstrip(".")
+        raise ValueError(f"{name} is no array of numbers: {reason}.") from None
     return check_finite(name, as_real(name, tensor))
 
 

@@ -35,7 +35,7 @@ def generators(seed: int, indices: Iterable[int]) -> list[torch.Generator]:
         ValueError: If the seed or an index lies outside, or there are more than a million.
     """
     if isinstance(indices, Tensor | np.ndarray):
-        indices = indices.tolist()
+        indices = torch.as_tensor(indices).to_dense().tolist()
     if not isinstance(indices, Iterable):
         raise TypeError(f"Indices must be a sequence of whole numbers, but are {shown(indices)}.")
     # A range may be longer than any memory.

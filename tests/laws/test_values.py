@@ -65,7 +65,8 @@ CALLED = ("x", "x_t", "x0", "x0_hat", "noise", "b")
 
 def is_senseless(value: object) -> bool:
     """Whether it is a batch that holds NaN, or is far out of range."""
-    images = torch.as_tensor(value) if isinstance(value, np.ndarray) and value.ndim == 4 else value
+    is_array = isinstance(value, np.ndarray) and value.ndim == 4
+    images = torch.as_tensor(value) if is_array else value
     return isinstance(images, torch.Tensor) and bool(
         (~(images.to_dense().cfloat().abs() < 2)).any()
     )

@@ -249,7 +249,8 @@ class DPSDenoiser(BaseDenoiser):
         q = self.operator(d) + self.sigma_y**2 * r
         power = inner(q, q)
         alpha = torch.where(power > 0, inner(r, q) / power, 0.0)
-        return prediction.detach() + self.step * per_sample(alpha, d) * d
+        shifted = prediction.detach() + self.step * per_sample(alpha, d) * d
+        return shifted.to(x_t.dtype)
 
 
 def _undo(process: SoftDiffusion, t: Tensor, gradient: Tensor) -> Tensor:

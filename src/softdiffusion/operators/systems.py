@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 
 from ..arguments import checked
-from ..checks import per_sample
+from ..checks import per_sample, shown
 from .channel_matrix import ChannelMatrix
 from .convolution import Convolution
 from .diagonal import Diagonal
@@ -58,6 +58,8 @@ def conjugate_gradients(
 
     Source: Hestenes and Stiefel 1952.
     """
+    if b.ndim < 2 or not (b.is_floating_point() or b.is_complex()):
+        raise ValueError(f"The right sides b must be images (B, C, ...), not {shown(b)}.")
     wide = torch.float32 if b.device.type == "mps" else torch.float64
     residual = direction = b.to(wide.to_complex() if b.is_complex() else wide)
     u = torch.zeros_like(residual)
