@@ -31,6 +31,7 @@ from tests.physics import AsPhysics
 
 #: Parts of the package whose classes are no part of a model.
 OUTSIDE = {
+    "arguments": "functions alone",
     "checks": "functions alone",
     "cli": "commands",
     "configuration": "functions alone",
