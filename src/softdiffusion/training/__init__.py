@@ -2,6 +2,7 @@
 
 from .check import check, check_writable
 from .claim import RECIPE, claim
+from .memory import enough_memory
 from .options import TrainingOptions
 from .processes import processes
 from .stopping import Stopped
@@ -14,6 +15,7 @@ __all__ = [
     "check",
     "check_writable",
     "claim",
+    "enough_memory",
     "processes",
     "train",
 ]

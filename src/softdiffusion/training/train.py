@@ -105,7 +105,7 @@ def train(
     options = options or TrainingOptions()
     data = data if isinstance(data, Images) else ArrayImages("data", data.cpu())
     out = Path(out)
-    asked = {"options": options, "seed": seed, "flips": flips}
+    asked: dict[str, Any] = {"options": options, "seed": seed, "flips": flips}
     check(data, denoiser, objective, images, out=out, prior=prior, **asked)
     claimed = partial(claim, out, data, denoiser, objective, **asked)
     images = options.whole_batches(images)
