@@ -119,6 +119,7 @@ def train(
     denoiser.train()
     ema = EMA(denoiser, options.ema).to(accelerator.device)
     optimizer = torch.optim.Adam(denoiser.parameters(), lr=options.learning_rate)
+    optimizer.zero_grad()  # an earlier training that was stopped has left its own gradient
     times = ImportanceTimes() if options.times == "importance" else StratifiedTimes()
     meter = LossMeter()
     rate = torch.tensor(options.learning_rate, dtype=torch.float64)
@@ -249,8 +250,8 @@ def _check_finite(name: str, values: Tensor, position: int, options: TrainingOpt
         return
     if position == 0:  # nothing was learned yet
         raise ValueError(
-            f"The {name} is not finite after 0 images, with the first weights; check the schedule "
-            "for sigma = 0 and for severities that are too large."
+            f"The {name} is not finite after 0 images; check the schedule for sigma = 0 and for "
+            "severities that are too large, and the weights that the network begins with."
         )
     raise ValueError(
         f"The {name} is not finite after {position} images; lower the learning rate "
