@@ -96,9 +96,9 @@ def _describe(
     warmup, decay = options.ramps(images)
     if warmup + decay < options.warmup + options.decay:
         print(
-            f"a warm-up of {options.warmup:,} and a decay of {options.decay:,} images are longer "
-            f"than the training, and are shortened to {warmup:,.0f} and {decay:,.0f}; for others "
-            f"give --warmup and --decay"
+            f"warm-up and decay ({options.warmup:,} and {options.decay:,} images) are longer than "
+            f"the training, and are shortened to {warmup:,.0f} and {decay:,.0f}; for others give "
+            "--warmup and --decay"
         )
 
 

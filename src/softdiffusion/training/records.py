@@ -106,10 +106,14 @@ def _lines(path: Path) -> list[str]:
 
 def _is_row(line: str) -> bool:
     try:
-        row = json.loads(line)
+        row = json.loads(line, parse_constant=_no_number)
     except (ValueError, RecursionError):
         return False
     return isinstance(row, dict) and type(row.get("images")) is int and row["images"] > 0
+
+
+def _no_number(word: str) -> None:
+    raise ValueError(f"{word} is no JSON")
 
 
 def _tensorboard(folder: Path, images: int) -> Any:
