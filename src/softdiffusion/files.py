@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 __all__ = [
+    "YAML_ERRORS",
     "check_regular",
     "check_writable",
     "check_yaml",
@@ -36,6 +37,9 @@ _LARGEST_TEXT = 256 * 2**20
 
 #: The largest YAML document, in values, each counted as often as aliases repeat it.
 _MOST_VALUES = 100_000
+
+#: What PyYAML raises beside its own errors, where a tag does not fit its value.
+YAML_ERRORS = (ValueError, KeyError, AttributeError, TypeError, ArithmeticError, RecursionError)
 
 #: The deepest YAML document; Python's own recursion ends not far behind.
 _DEEPEST = 60
@@ -143,7 +147,7 @@ def read_yaml(path: Path) -> Any:
     try:
         check_yaml(text)
         return yaml.safe_load(text)
-    except (yaml.YAMLError, ValueError, OverflowError) as error:
+    except (yaml.YAMLError, *YAML_ERRORS) as error:
         raise ValueError(f"{path} is no YAML: {' '.join(str(error).split())}.") from None
 
 
