@@ -1,7 +1,6 @@
 """Draw images from a trained model."""
 
 import time
-from collections.abc import Callable
 from pathlib import Path
 
 import torch
@@ -12,11 +11,10 @@ from torch import Tensor
 from ..checks import check_labels
 from ..denoisers import BaseDenoiser, GuidedDenoiser
 from ..plots import numbered, save_animation, save_grid, save_images
-from ..process import SoftDiffusion
 from ..random import generators
-from ..samplers import Sampler
 from .models import add_model, load_model, recipe_of
 from .parser import Parser
+from .samplers import add_sampler, set_steps
 
 __all__ = ["add_sampling", "parser", "run"]
 
@@ -40,10 +38,9 @@ def parser() -> Parser:
     """The arguments of `softdiffusion sample`."""
     parser = Parser()
     add_sampling(parser)
-    parser.add_argument(
-        "--sampler",
-        type=Callable[[SoftDiffusion, BaseDenoiser], Sampler],
-        default={
+    add_sampler(
+        parser,
+        {
             "class_path": "softdiffusion.MultistepSampler",
             "init_args": {"steps": 30, "progress": True},
         },
@@ -104,7 +101,9 @@ def run(arguments: Namespace) -> None:
             "--guidance goes towards classes; name them with --labels, or leave --guidance out."
         )
     labels = repeated(arguments.labels, arguments.count, denoiser.classes)
-    sampler = parser().instantiate(arguments).sampler(denoiser.process, denoiser)
+    reader = parser()
+    set_steps(reader, arguments)
+    sampler = reader.instantiate(arguments).sampler(denoiser.process, denoiser)
     print(
         f"{arguments.count} images by {type(sampler).__name__} with {sampler.nfe} network calls "
         "each"
