@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-__all__ = ["SAMPLERS", "spelled", "words"]
+__all__ = ["SAMPLERS", "empty_flag", "spelled", "words"]
 
 #: The classes of samplers by the names that commands take.
 SAMPLERS = {
@@ -32,6 +32,17 @@ def spelled(arguments: Sequence[str]) -> list[str]:
         if before == "--sampler" or flag == "--sampler":
             found[index] = f"{flag}{equals}{SAMPLERS.get(name, name)}"
     return found
+
+
+def empty_flag(arguments: Sequence[str]) -> str | None:
+    """The first flag whose value is an empty text, which would pass for the current folder."""
+    for index, argument in enumerate(arguments):
+        flag, equals, value = argument.partition("=")
+        if flag.startswith("--") and equals and not value:
+            return flag
+        if not argument.strip() and index and arguments[index - 1].startswith("--"):
+            return arguments[index - 1]
+    return None
 
 
 def words(values: object) -> list[str | int]:
