@@ -8,9 +8,10 @@ or fill the program.
 
 import json
 import os
+import re
 import stat
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -178,21 +179,44 @@ def write_json(path: Path, value: Any) -> None:
 
 
 @contextmanager
-def drafted(path: Path) -> Iterator[Path]:
+def drafted(path: Path, lasting: bool = True) -> Iterator[Path]:
     """Gives the path of a draft, `.NAME.draft`, that becomes the file once the block has ended.
 
     If the block raises, the draft is removed and the file stays as it was. A draft that a kill left
     is written over by the next one.
+
+    Arguments:
+        path: The file; folders that are missing are made.
+        lasting: Whether it is brought to the disk, so that a power cut keeps it. That takes a
+            hundredth of a second, which thousands of files that can be made again are not worth.
+
+    Raises:
+        OSError: If it can't be written; the error names the file, whichever library raised it.
     """
-    path.parent.mkdir(parents=True, exist_ok=True)
     draft = path.with_name(f".{path.name}.draft")
     try:
+        path.parent.mkdir(parents=True, exist_ok=True)
         yield draft
-        sync(draft)
-        rename(draft, path)
-    except BaseException:
-        draft.unlink(missing_ok=True)
-        raise
+        if lasting:
+            sync(draft)
+            rename(draft, path)
+        else:
+            os.replace(draft, path)
+    except BaseException as error:
+        with suppress(OSError):
+            draft.unlink(missing_ok=True)
+        number = _number(error)
+        if number is None or getattr(error, "filename", None) not in (None, str(draft)):
+            raise
+        raise OSError(number, os.strerror(number), str(path)) from error
+
+
+def _number(error: BaseException) -> int | None:
+    """The number of an error of the operating system, as Python or as Rust, in safetensors, say."""
+    if isinstance(error, OSError):
+        return error.errno
+    found = re.search(r"\(os error (\d+)\)", str(error))
+    return None if found is None else int(found[1])
 
 
 def rename(source: Path, target: Path) -> None:

@@ -1,14 +1,12 @@
 """The subcommands, of which only the one that was asked for is imported."""
 
-import os
-import stat
 from argparse import SUPPRESS, Action, Namespace
 from collections.abc import Sequence
 from importlib import import_module
-from pathlib import Path
 
 from .. import __doc__, __version__
 from .parser import Parser
+from .places import check_folder
 from .spelling import empty_flag
 
 __all__ = ["COMMANDS", "run"]
@@ -24,9 +22,6 @@ COMMANDS = {
     "info": "Say what a saved model is.",
     "study": "Run a study, a grid of trainings that differ in one thing, or report what it gave.",
 }
-
-#: A folder that is made and removed to see whether that is allowed.
-_PROBE = ".softdiffusion-probe"
 
 
 def run(arguments: Sequence[str]) -> None:
@@ -46,7 +41,7 @@ def run(arguments: Sequence[str]) -> None:
     choice = parser.parse_args(arguments)
     chosen = choice[choice.subcommand]
     if "out" in chosen:
-        _check_folder(chosen.out)
+        check_folder(chosen.out)
     assert module is not None  # the parser refuses other names
     module.run(chosen)
 
@@ -67,34 +62,3 @@ def _add_debug(parser: Parser) -> None:
         default=SUPPRESS,
         help="Print the traceback of an error.",
     )
-
-
-def _check_folder(out: Path) -> None:
-    """Checks that a folder can be there, and be written to, before any work is done for it.
-
-    Raises:
-        ValueError: If a file is in the way.
-        OSError: If it can't be made or written to.
-    """
-    if os.environ.get("RANK", "0") != "0":  # of several processes the first one writes
-        return
-    for path in (out, *out.parents):
-        try:
-            path.lstat()
-        except (FileNotFoundError, NotADirectoryError):
-            continue
-        if not stat.S_ISDIR(path.stat().st_mode):  # a link that leads nowhere, or round, raises
-            raise ValueError(f"--out is a folder, but {path} is a file; choose another place.")
-        _probe(path)
-        return
-
-
-def _probe(folder: Path) -> None:
-    """Makes a folder in a folder and removes it; another process may do so at the same time."""
-    probe = folder / _PROBE
-    try:
-        probe.mkdir(exist_ok=True)
-        probe.rmdir()
-    except FileNotFoundError:
-        if not folder.exists():
-            raise
