@@ -7,6 +7,7 @@ or fill the program.
 """
 
 import json
+import math
 import os
 import re
 import stat
@@ -19,6 +20,7 @@ __all__ = [
     "check_regular",
     "check_yaml",
     "drafted",
+    "finite",
     "locked",
     "read_bytes",
     "read_json",
@@ -169,11 +171,26 @@ def write_text(path: Path, text: str) -> None:
         draft.write_text(text, encoding="utf-8")
 
 
+def finite(value: Any) -> Any:
+    """The value with None, in JSON null, in the places of NaN and infinity, which JSON lacks.
+
+    Such numbers are measured where there is nothing to compare: the signal-to-noise ratio of equal
+    images is infinite.
+    """
+    if isinstance(value, float):
+        return value if math.isfinite(value) else None
+    if isinstance(value, dict):
+        return {key: finite(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [finite(item) for item in value]
+    return value
+
+
 def write_json(path: Path, value: Any) -> None:
     """Replaces a file by a value as JSON.
 
     Raises:
-        ValueError: If the value holds NaN or infinity, which JSON does not have.
+        ValueError: If the value holds NaN or infinity, which JSON does not have; see `finite`.
     """
     write_text(path, json.dumps(value, indent=2, allow_nan=False) + "\n")
 
