@@ -47,7 +47,7 @@ _NO_MEMORY = re.compile(
 
 #: How they say how much it was.
 _BYTES = re.compile(r"(?:allocate|buffer of|for) (\d+) bytes")
-_AMOUNT = re.compile(r"allocate (\d+(?:\.\d+)?) ([KMGTPE])iB", re.IGNORECASE)
+_AMOUNT = re.compile(r"allocate (\d+(?:\.\d*)?) ([KMGTPE])iB", re.IGNORECASE)
 
 #: The arguments that a command's memory grows with, by the ends of their names.
 _SIZES = (
