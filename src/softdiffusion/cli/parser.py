@@ -15,6 +15,7 @@ from jsonargparse.typing import Path_fr
 
 from ..files import YAML_ERRORS, check_yaml, read_text
 from .preset import gather_preset
+from .spelling import spelled
 from .wording import plain
 
 __all__ = ["Parser"]
@@ -41,8 +42,8 @@ class Parser(ArgumentParser):
     def parse_args(  # type: ignore[override]
         self, args: Sequence[str] | None = None, namespace: Namespace | None = None, **options: Any
     ) -> Namespace:
-        """Parses the arguments, those of a preset together with its name."""
-        arguments = gather_preset(sys.argv[1:] if args is None else args)
+        """Parses the arguments, in short spellings too, those of a preset with its name."""
+        arguments = gather_preset(spelled(sys.argv[1:] if args is None else args))
         return super().parse_args(arguments, namespace, **options)
 
     def parse_path(self, path: str | os.PathLike[str], *args: Any, **options: Any) -> Namespace:
