@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from .checks import check_range, check_real, per_sample
+from .checks import as_images, check_range, per_sample
 from .corruptions import Corruption
 from .operators import Diagonal, LinearOperator, Scale
 from .schedules import Schedule
@@ -58,7 +58,7 @@ class SoftDiffusion:
             ValueError: If shapes differ, the images are no real numbers or a time lies outside
                 [0, 1].
         """
-        check_real(x0)
+        x0 = as_images("The images x0", x0)
         if noise.shape != x0.shape:
             raise ValueError(
                 f"The noise must have the images' shape {tuple(x0.shape)}, but has "
