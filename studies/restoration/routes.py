@@ -40,16 +40,20 @@ def measure(model: Path, data: str, count: int) -> list[dict[str, object]]:
     noise = torch.randn(x0.shape, generator=source)
 
     def restored(y: Tensor, severity: float, sigma_y: float, route: str) -> Tensor:
-        return sd.restore(
-            denoiser,
-            y,
-            severity=severity,
-            sigma_y=sigma_y,
-            data=train,
-            route=route,
-            sampler=SHORT[route],
-            generator=sd.generators(1, range(len(y))),
-        ).samples[0].clamp(-1, 1)
+        return (
+            sd.restore(
+                denoiser,
+                y,
+                severity=severity,
+                sigma_y=sigma_y,
+                data=train,
+                route=route,
+                sampler=SHORT[route],
+                generator=sd.generators(1, range(len(y))),
+            )
+            .samples[0]
+            .clamp(-1, 1)
+        )
 
     rows = []
     for severity in SEVERITIES:
@@ -64,7 +68,9 @@ def measure(model: Path, data: str, count: int) -> list[dict[str, object]]:
             psnr = {
                 name: sd.metrics.psnr(images, x0)
                 for name, images in (
-                    ("degraded", y.clamp(-1, 1)), ("level", level), ("operator", operator)
+                    ("degraded", y.clamp(-1, 1)),
+                    ("level", level),
+                    ("operator", operator),
                 )
             }
             gain = psnr["operator"] - psnr["level"]

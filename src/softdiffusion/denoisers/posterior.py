@@ -28,7 +28,11 @@ __all__ = ["DPSDenoiser", "PosteriorDenoiser", "conditional_mean"]
 
 
 def conditional_mean(
-    x: Tensor, covariance: LinearOperator, operator: LinearOperator, y: Tensor, sigma_y: float
+    x: Tensor,
+    covariance: LinearOperator,
+    operator: LinearOperator,
+    y: Tensor,
+    sigma_y: float | Tensor,
 ) -> Tensor:
     r"""The mean of :math:`x_0 \sim N(x, \Sigma)` given :math:`y = A x_0 + \sigma_y n`.
 
@@ -39,7 +43,7 @@ def conditional_mean(
         covariance: :math:`\Sigma`.
         operator: A.
         y: The measurements, (B, ...).
-        sigma_y: Their noise, >= 0.
+        sigma_y: Their noise, >= 0, or one a measurement, (B,).
     """
     # Rounding is noise, too, or what A has all but suppressed would be divided by next to nothing.
     noise = sigma_y**2 + torch.finfo(y.dtype).eps ** 2
@@ -70,7 +74,7 @@ class PosteriorDenoiser(BaseDenoiser):
         denoiser: Gives :math:`\hat x_0`. Its corruption must be diagonal in a transform.
         operator: The measurement's operator A, of any kind.
         y: The measurements: one for every image of the batches to come, or a single one.
-        sigma_y: The standard deviation of their noise, >= 0.
+        sigma_y: The standard deviation of their noise, >= 0, or one a measurement, (B,).
         spectrum: The data's variances :math:`v_k`, (C, ...), >= 0, as `GaussianDenoiser.fit` finds
             them.
 
@@ -86,7 +90,7 @@ class PosteriorDenoiser(BaseDenoiser):
         denoiser: BaseDenoiser,
         operator: LinearOperator,
         y: Tensor,
-        sigma_y: float,
+        sigma_y: float | Tensor,
         spectrum: Tensor,
     ) -> None:
         super().__init__()
@@ -153,7 +157,7 @@ class DPSDenoiser(BaseDenoiser):
         denoiser: Gives :math:`\hat x_0`.
         operator: The measurement's operator A, of any kind.
         y: The measurements: one for every image of the batches to come, or a single one.
-        sigma_y: The standard deviation of their noise, >= 0.
+        sigma_y: The standard deviation of their noise, >= 0, or one a measurement, (B,).
         step: The factor :math:`\zeta` > 0; beyond 2 it overshoots.
 
     Raises:
@@ -168,7 +172,7 @@ class DPSDenoiser(BaseDenoiser):
         denoiser: BaseDenoiser,
         operator: LinearOperator,
         y: Tensor,
-        sigma_y: float,
+        sigma_y: float | Tensor,
         step: float = 1.0,
     ) -> None:
         super().__init__()
@@ -196,7 +200,7 @@ class DPSDenoiser(BaseDenoiser):
             r = self.y.to(x_t) - self.operator(prediction.detach())
             (gradient,) = torch.autograd.grad(prediction, start, self.operator.T(r))
         d = _undo(self.process, t, gradient)
-        q = self.operator(d) + self.sigma_y**2 * r
+        q = self.operator(d) + per_sample(self.sigma_y, r) ** 2 * r
         power = (q * q).flatten(1).sum(dim=1)
         alpha = torch.where(power > 0, (r * q).flatten(1).sum(dim=1) / power, 0.0)
         return prediction.detach() + self.step * per_sample(alpha, d) * d

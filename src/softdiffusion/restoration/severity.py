@@ -10,10 +10,10 @@ from ..denoisers import GaussianDenoiser
 from ..random import generators, randn
 from .likelihood import log_likelihood
 
-__all__ = ["NoiseEstimate", "SeverityEstimate", "SeverityEstimator"]
+__all__ = ["Estimate", "SeverityEstimate", "SeverityEstimator"]
 
-#: Levels of the schedule that are compared.
-_LEVELS = 129
+#: Levels of the schedule that are compared, and where the noise is unknown, too.
+_LEVELS, _FEWER = 129, 65
 
 #: What the interval should hold. On the images that it is calibrated with it has to hold two
 #: points more: the moments were fitted to them, and of 200 the share itself is uncertain by 1.5 %.
@@ -34,8 +34,8 @@ _GROUPS = torch.tensor([0.01, 0.03, 0.1], dtype=torch.float64)
 
 
 @dataclass(frozen=True)
-class SeverityEstimate:
-    """What is known of the severity of every image, each (B,), float64, in the family's unit.
+class Estimate:
+    """What is known of a number of every image, such as its severity, each (B,), float64.
 
     Attributes:
         mean: The posterior mean.
@@ -49,9 +49,18 @@ class SeverityEstimate:
     low: Tensor
     high: Tensor
 
+    def part(self, index: Tensor) -> "Estimate":
+        """The estimate of some of the images, by their positions or a mask."""
+        return Estimate(self.mean[index], self.std[index], self.low[index], self.high[index])
 
-class NoiseEstimate(SeverityEstimate):
-    """The same of the standard deviation of the noise, for images in [-1, 1]."""
+    def replaced(self, index: Tensor, by: "Estimate") -> "Estimate":
+        """The estimate with another one of some of the images."""
+        pairs = zip(vars(self).values(), vars(by).values(), strict=True)
+        return Estimate(*(old.index_put((index,), new) for old, new in pairs))
+
+
+#: Its name where it is that of a severity.
+SeverityEstimate = Estimate
 
 
 class SeverityEstimator:
@@ -141,11 +150,11 @@ class SeverityEstimator:
                     found[k] = temperature
         return cls(linear, sigma_y, found if sigma_y is None else float(found), severities)
 
-    def __call__(self, y: Tensor) -> SeverityEstimate:
+    def __call__(self, y: Tensor) -> Estimate:
         """Estimates the severity of every image of a batch (B, C, ...)."""
         return self.with_noise(y)[0]
 
-    def with_noise(self, y: Tensor) -> tuple[SeverityEstimate, NoiseEstimate]:
+    def with_noise(self, y: Tensor) -> tuple[Estimate, Estimate]:
         """Estimates severity and noise of every image of a batch (B, C, ...)."""
         return self._posterior(log_likelihood(self.linear, y, self.severities, self.noises))
 
@@ -164,18 +173,19 @@ class SeverityEstimator:
         likeliest = likelihood.logsumexp(dim=1).argmax(dim=1)
         return torch.bucketize(self.noises[likeliest], _GROUPS)
 
-    def _posterior(self, likelihood: Tensor) -> tuple[SeverityEstimate, NoiseEstimate]:
+    def _posterior(self, likelihood: Tensor) -> tuple[Estimate, Estimate]:
         temperature = torch.as_tensor(self.temperature, dtype=torch.float64)
         if temperature.ndim:
             temperature = temperature[self._group(likelihood)][:, None]
         weights = torch.softmax(likelihood.flatten(1) / temperature, dim=1).view_as(likelihood)
-        severity = SeverityEstimate(*_moments(weights.sum(dim=2), self.severities))
-        return severity, NoiseEstimate(*_moments(weights.sum(dim=1), self.noises))
+        severity = Estimate(*_moments(weights.sum(dim=2), self.severities))
+        return severity, Estimate(*_moments(weights.sum(dim=1), self.noises))
 
 
 def _levels(linear: GaussianDenoiser, sigma_y: float | None) -> Tensor:
     """The severities of the schedule, at levels with at least this noise."""
-    times = torch.linspace(0, 1, _LEVELS, dtype=torch.float64)
+    count = _FEWER if sigma_y is None else _LEVELS
+    times = torch.linspace(0, 1, count, dtype=torch.float64)
     severities, sigmas = linear.process.schedule(times)
     if sigma_y is None:
         return severities.unique()
@@ -184,8 +194,8 @@ def _levels(linear: GaussianDenoiser, sigma_y: float | None) -> Tensor:
     if not len(severities):
         raise ValueError(
             f"The images have noise of {sigma_y:g}, but the process reaches only "
-            f"{sigmas[-1]:.3g}, so they are on none of its levels; restore them by their "
-            "operator."
+            f"{sigmas[-1]:.3g}, so they are on none of its levels; restore them by "
+            "their operator: route='operator'."
         )
     return severities
 
