@@ -1,6 +1,6 @@
 """`softdiffusion restore` from a training to the report."""
 
-import json
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -11,6 +11,8 @@ from PIL import Image
 import softdiffusion as sd
 from softdiffusion.cli.main import main
 from softdiffusion.data import read_images
+from softdiffusion.files import read_json
+from tests.command import contents
 
 TRAIN = (
     "train --data digits --images 320 --batch_size 32 --warmup 32 --backbone SmallUNet "
@@ -36,11 +38,12 @@ def folder(tmp_path_factory) -> Path:
 
 
 def restore(folder: Path, command: str) -> dict:
-    """Runs the command, in which {} stands for the folder, and returns its report."""
+    """Runs the command, in which {} stands for the folder, into a new one; returns its report."""
+    shutil.rmtree(folder / "out", ignore_errors=True)
     arguments = f"restore --model {{}}/model --out {{}}/out --progress false {command}"
     arguments = arguments.replace("{}", str(folder))
     main(arguments.split())
-    return json.loads((folder / "out" / "report.json").read_text())
+    return read_json(folder / "out" / "report.json")  # which refuses Infinity and NaN
 
 
 def refused(folder: Path, command: str, capsys) -> str:
@@ -161,7 +164,8 @@ def test_bad_input_ends_in_one_sentence(folder, tmp_path, capsys):
     blurred = "--input {}/blurred"
     assert "must be in [" in message(f"{blurred} --severity 90")
     assert "must be in [" in message(f"{blurred} --severity -1")
-    assert "noise of 0.9" in message(f"{blurred} --severity 1 --sigma_y 0.9")
+    said = message(f"{blurred} --severity 1 --sigma_y 0.9")
+    assert "noise of 0.9" in said and "--route operator" in said
     assert "give both of them" in message(f"{blurred} --operator FadingMask")
     assert "give it or an operator" in message(
         f"{blurred} --severity 1 --operator FadingMask --operator_severity 1"
@@ -171,7 +175,7 @@ def test_bad_input_ends_in_one_sentence(folder, tmp_path, capsys):
     )
     assert "no file or folder" in message("--input {}/absent --severity 1")
     assert "no images in" in message(f"--input {tmp_path} --severity 1")
-    assert "at least 1, but are 0" in message(f"{blurred} --severity 1 --samples 0")
+    assert "--samples must be in [1, 10000], but is 0" in message(f"{blurred} --severity 1 --samples 0")
     assert "not a saved model" in message(f"{blurred} --severity 1 --model {tmp_path}")
     assert "device 'abacus' can't be used" in message(f"{blurred} --severity 1 --device abacus")
     assert "no original called" in message(f"{blurred} --severity 1 --originals {tmp_path}/x")

@@ -8,7 +8,7 @@ from torch import Tensor
 from .folder import SUFFIXES, is_grey, open_image, to_pixels
 from .images import to_float
 
-__all__ = ["read_images"]
+__all__ = ["image_files", "read_images"]
 
 
 def read_images(
@@ -28,7 +28,7 @@ def read_images(
         FileNotFoundError: If there is no such file, or no image in the folder.
         ValueError: If a file can't be read, an image has another shape, or two have one name.
     """
-    files = _files(Path(path))
+    files = image_files(Path(path))
     names = [file.stem for file in files]
     twice = next((name for name in names if names.count(name) > 1), None)
     if twice is not None:
@@ -48,7 +48,12 @@ def read_images(
     return to_float(torch.stack(images)), names
 
 
-def _files(path: Path) -> list[Path]:
+def image_files(path: Path) -> list[Path]:
+    """The image file itself, or those that lie in a folder, by name.
+
+    Raises:
+        FileNotFoundError: If there is no such file, or no image in the folder.
+    """
     if path.is_file():
         return [path]
     if not path.is_dir():

@@ -125,16 +125,13 @@ def _measured(
             "A measurement by an operator lies on no level of the model; give a severity instead "
             "of the operator, or leave out route='level'."
         )
-    if stated is None:
-        raise ValueError(
-            "The noise of measurements by an operator can't be estimated; give sigma_y (0.0023 is "
-            "the rounding of 8 bits)."
-        )
+    # The noise of any measurement can't be told from what it measures.
+    sigma_y = torch.zeros(len(y), dtype=torch.float64) if stated is None else stated
     return Plan(
         operator=operator,
         severity=None,
-        sigma_y=stated,
-        sigma_t=stated,
+        sigma_y=sigma_y,
+        sigma_t=sigma_y,
         t=torch.ones(len(y), dtype=torch.float64),
         by_operator=torch.ones(len(y), dtype=torch.bool),
         estimate=None,
@@ -170,10 +167,14 @@ def _corrupted(
         if closed and data is not None:
             noise = _noise_at(process, data, y, known)
     warnings = [] if stated is None or noise is None else against_noise(stated, noise)
+    if stated is not None or process.sigma(1.0) == 0:  # without noise images are as they are
+        noise = None
     if stated is not None:
-        sigma_y, noise = stated, None
+        sigma_y = stated
+    elif noise is not None:
+        sigma_y = noise.mean
     else:  # with nothing to estimate it by, all of the level's noise is added
-        sigma_y = torch.zeros(len(y), dtype=torch.float64) if noise is None else noise.mean
+        sigma_y = torch.zeros(len(y), dtype=torch.float64)
     if route == "operator":
         _needed(data)
         by_operator = torch.ones(len(y), dtype=torch.bool)

@@ -58,8 +58,8 @@ def restore(
 
     Images degraded by the corruption that the model was trained on have two routes. They are a
     state of its process, at the time where the schedule has their severity: they get the noise that
-    they lack there, and the sampler goes on from them (the level's route). Where they lack much of it,
-    that would hide what they show; they are then restored as measurements of any other operator
+    they lack there, and the sampler goes on from them (the level's route). Where they lack much of
+    it, that would hide what they show; they are then restored as measurements of any other operator
     are (the operator's route). What is not given, severity or noise, is estimated.
 
     From one state only `AncestralSampler` draws from :math:`p(x_0 | x_t)`. The others are right
@@ -77,8 +77,8 @@ def restore(
         severity: Their severity in the unit of the model's corruption, or one an image, (B,).
         sigma_y: The standard deviation of the noise that they have, for images in [-1, 1], or one
             an image; files of 8 bits have 0.0023 by their rounding alone. None if it is unknown:
-            then it is estimated; without data the images are taken to have none. For an operator
-            it must be known.
+            then it is estimated. Without data, and for an operator, the images are then taken to
+            have none.
         operator: A, the same for all images, if it is not of the model's corruption.
         data: Clean images like those of training, (N, C, ...). Their mean and spectrum are needed
             to estimate severity or noise, to choose the route, and for the operator's route.
