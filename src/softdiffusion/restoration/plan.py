@@ -97,8 +97,7 @@ def make_plan(
         raise ValueError(f"route must be 'auto', 'level' or 'operator', but is {shown(route)}.")
     if operator is not None and severity is not None:
         raise ValueError(
-            f"The severity {shown(severity)} belongs to the model's corruption; give it or an "
-            "operator."
+            f"The severity {severity} belongs to the model's corruption; give it or an operator."
         )
     if operator is None and dps_step is not None and route != "operator":
         raise ValueError(
