@@ -25,6 +25,9 @@ _TEMPERATURES = [2.0 ** (k / 2) for k in range(15)]
 #: Training images on which a temperature is chosen.
 _CALIBRATION_IMAGES = 200
 
+#: Numbers of calibration images that are held at most, beyond those 200.
+_NUMBERS = 50_000_000
+
 #: Noise that is thought possible where none is named, for images in [-1, 1]: from less than the
 #: rounding of 8 bits to as much as the image, in steps of 11 %.
 _NOISES = torch.logspace(-3, 0, 65, dtype=torch.float64)
@@ -130,7 +133,8 @@ class SeverityEstimator:
         index = torch.randperm(len(data), generator=source)
         if sigma_y is None:  # of few images some are taken twice, with other noise
             index = index.repeat(-(-ranges * _CALIBRATION_IMAGES // len(data)))
-        x0 = data[index[: ranges * _CALIBRATION_IMAGES]]
+        most = max(_CALIBRATION_IMAGES, _NUMBERS // data[0].numel())
+        x0 = data[index[: min(ranges * _CALIBRATION_IMAGES, most)]]
         severity = plain.severities[_drawn(plain.severities, len(x0), source)]
         noise = plain.noises[_drawn(plain.noises, len(x0), source)]
         added = noise.to(x0).reshape(-1, *(1,) * (x0.ndim - 1))

@@ -199,7 +199,7 @@ def test_what_can_not_be_restored_is_refused():
         sd.restore(model, y, severity=1.0, samples=0)
     with pytest.raises(ValueError, match="3 images need 3 generators, but 2 were given"):
         sd.restore(model, y, severity=1.0, generator=sd.generators(0, range(2)))
-    with pytest.raises(ValueError, match="images must be finite"):
+    with pytest.raises(ValueError, match="images y must be finite"):
         sd.restore(model, y / 0, severity=1.0)
     with pytest.raises(ValueError, match="needs at least 2 samples"):
         _ = sd.restore(model, y, severity=1.0, sampler=SHORT).std
