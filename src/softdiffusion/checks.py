@@ -353,7 +353,7 @@ def check_one_label_each(labels: Tensor, images: int) -> None:
         )
 
 
-def check_noise(sigma_y: float) -> None:
+def check_noise(sigma_y: float | Tensor) -> None:
     """Raises unless the noise of a measurement is finite and >= 0.
 
     Raises:

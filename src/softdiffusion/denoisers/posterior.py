@@ -38,7 +38,11 @@ __all__ = ["DPSDenoiser", "PosteriorDenoiser", "conditional_mean"]
 
 
 def conditional_mean(
-    x: Tensor, covariance: LinearOperator, operator: LinearOperator, y: Tensor, sigma_y: float
+    x: Tensor,
+    covariance: LinearOperator,
+    operator: LinearOperator,
+    y: Tensor,
+    sigma_y: float | Tensor,
 ) -> Tensor:
     r"""The mean of :math:`x_0 \sim N(x, \Sigma)` given :math:`y = A x_0 + \sigma_y n`.
 
@@ -49,7 +53,8 @@ def conditional_mean(
         covariance: :math:`\Sigma`.
         operator: A.
         y: The measurements, (B, ...), real or complex.
-        sigma_y: Their noise, >= 0, of complex ones that of the real and the imaginary part.
+        sigma_y: Their noise, >= 0, or one a measurement, (B,); of complex ones that of the real
+            and the imaginary part.
     """
     dtype, x = x.dtype, x.to(torch.promote_types(x.dtype, torch.float32))
     y = in_precision_of(x, y)
@@ -110,8 +115,8 @@ class PosteriorDenoiser(BaseDenoiser):
         denoiser: Gives :math:`\hat x_0`. Its corruption must be diagonal in a transform.
         operator: The measurement's operator A, of any kind.
         y: The measurements: one for every image of the batches to come, or a single one.
-        sigma_y: The standard deviation of their noise, >= 0; of complex measurements that of the
-            real and the imaginary part.
+        sigma_y: The standard deviation of their noise, >= 0, or one a measurement, (B,); of complex
+            measurements that of the real and the imaginary part.
         spectrum: The data's variances :math:`v_k`, (C, ...), >= 0, as `GaussianDenoiser.fit` finds
             them.
 
@@ -127,7 +132,7 @@ class PosteriorDenoiser(BaseDenoiser):
         denoiser: BaseDenoiser,
         operator: LinearOperator,
         y: Tensor,
-        sigma_y: float,
+        sigma_y: float | Tensor,
         spectrum: Tensor,
     ) -> None:
         super().__init__()
@@ -201,8 +206,8 @@ class DPSDenoiser(BaseDenoiser):
         denoiser: Gives :math:`\hat x_0`.
         operator: The measurement's operator A, of any kind.
         y: The measurements: one for every image of the batches to come, or a single one.
-        sigma_y: The standard deviation of their noise, >= 0; of complex measurements that of the
-            real and the imaginary part.
+        sigma_y: The standard deviation of their noise, >= 0, or one a measurement, (B,); of complex
+            measurements that of the real and the imaginary part.
         step: The factor :math:`\zeta` > 0; beyond 2 it overshoots.
 
     Raises:
@@ -217,7 +222,7 @@ class DPSDenoiser(BaseDenoiser):
         denoiser: BaseDenoiser,
         operator: LinearOperator,
         y: Tensor,
-        sigma_y: float,
+        sigma_y: float | Tensor,
         step: float = 1.0,
     ) -> None:
         super().__init__()
@@ -246,7 +251,7 @@ class DPSDenoiser(BaseDenoiser):
             r = _missed(in_precision_of(x_t, self.y), self.operator(prediction.detach()))
             (gradient,) = torch.autograd.grad(prediction, start, self.operator.T(r))
         d = _undo(self.process, t, gradient)
-        q = self.operator(d) + self.sigma_y**2 * r
+        q = self.operator(d) + per_sample(self.sigma_y, r) ** 2 * r
         power = inner(q, q)
         alpha = torch.where(power > 0, inner(r, q) / power, 0.0)
         shifted = prediction.detach() + self.step * per_sample(alpha, d) * d
