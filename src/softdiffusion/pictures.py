@@ -15,7 +15,7 @@ import sys
 import threading
 import warnings
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -188,15 +188,24 @@ def _check_bytes(path: Path) -> None:
 
 def _load(image: Image.Image) -> None:
     """Decodes a picture, without the words that libtiff writes to the standard error by itself."""
-    if image.format != "TIFF":
+    with _quiet() if image.format == "TIFF" else nullcontext():
         image.load()
-        return
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
     with _standard_error:  # there is one, so two threads must not exchange it at once
-        sys.stderr.flush()
-        kept, nowhere = os.dup(2), os.open(os.devnull, os.O_WRONLY)
+        try:
+            kept = os.dup(2)
+        except OSError:  # it is closed, and nothing can be written there
+            yield
+            return
+        nowhere = os.open(os.devnull, os.O_WRONLY)
+        if sys.stderr is not None:
+            sys.stderr.flush()
         os.dup2(nowhere, 2)
         try:
-            image.load()
+            yield
         finally:
             os.dup2(kept, 2)
             os.close(kept)
