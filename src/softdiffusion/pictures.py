@@ -194,15 +194,12 @@ def _load(image: Image.Image) -> None:
 
 @contextmanager
 def _quiet() -> Iterator[None]:
+    if sys.stderr is None:  # it was closed from the start, and its number may be the picture's
+        yield
+        return
     with _standard_error:  # there is one, so two threads must not exchange it at once
-        try:
-            kept = os.dup(2)
-        except OSError:  # it is closed, and nothing can be written there
-            yield
-            return
-        nowhere = os.open(os.devnull, os.O_WRONLY)
-        if sys.stderr is not None:
-            sys.stderr.flush()
+        sys.stderr.flush()
+        kept, nowhere = os.dup(2), os.open(os.devnull, os.O_WRONLY)
         os.dup2(nowhere, 2)
         try:
             yield
