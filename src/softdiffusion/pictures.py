@@ -15,7 +15,7 @@ import sys
 import threading
 import warnings
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -188,15 +188,21 @@ def _check_bytes(path: Path) -> None:
 
 def _load(image: Image.Image) -> None:
     """Decodes a picture, without the words that libtiff writes to the standard error by itself."""
-    if image.format != "TIFF":
+    with _quiet() if image.format == "TIFF" else nullcontext():
         image.load()
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    if sys.stderr is None:  # it was closed from the start, and its number may be the picture's
+        yield
         return
     with _standard_error:  # there is one, so two threads must not exchange it at once
         sys.stderr.flush()
         kept, nowhere = os.dup(2), os.open(os.devnull, os.O_WRONLY)
         os.dup2(nowhere, 2)
         try:
-            image.load()
+            yield
         finally:
             os.dup2(kept, 2)
             os.close(kept)

@@ -2,6 +2,8 @@ import io
 import os
 import socket
 import struct
+import subprocess
+import sys
 from itertools import chain
 from pathlib import Path
 
@@ -145,6 +147,14 @@ def test_damaged_files_give_a_picture_or_one_sentence(tmp_path, capfd):
     # Both outcomes are common, so the damage is neither hopeless nor harmless.
     assert 0.2 < refused / (20 * len(CORPUS)) < 0.9
     assert capfd.readouterr() == ("", "")
+
+
+def test_a_closed_standard_error_is_no_obstacle(tmp_path):
+    sample = tiffs(0, 1)[0]
+    (tmp_path / "a.tif").write_bytes(sample.content)
+    code = f"from softdiffusion.pictures import read_picture; read_picture('{tmp_path}/a.tif')"
+    closed = f'exec "{sys.executable}" -c "{code}" 2>&-'
+    assert subprocess.run(["sh", "-c", closed]).returncode == 0
 
 
 def test_other_formats_are_refused_whatever_they_are_called(tmp_path):

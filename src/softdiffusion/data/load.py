@@ -36,7 +36,7 @@ def open(
         channels: 1 or 3; None keeps what the data have: RGB, if any file of a folder has colour.
 
     Raises:
-        TypeError: If the name is no text.
+        TypeError: If the name is no text, or the size no whole number.
         ValueError: If an argument is unknown or out of range, or data are damaged.
         FileNotFoundError: If files are missing; the message says how to get them.
         ImportError: If the digits are asked for without scikit-learn.
@@ -48,6 +48,8 @@ def open(
         )
     if split not in ("train", "test"):
         raise ValueError(f"The split must be train or test, but is {split!r}.")
+    if size is not None and not isinstance(size, int):
+        raise TypeError(f"The size must be a whole number of pixels, but is {size!r}.")
     if size is not None and not 1 <= size <= _LARGEST:
         raise ValueError(f"The size must be at least 1 pixel, at most {_LARGEST}, but is {size}.")
     if channels not in (None, 1, 3):

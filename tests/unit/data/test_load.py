@@ -216,3 +216,9 @@ def test_bad_arguments(name, options, message):
     with pytest.raises(ValueError, match=message) as caught:
         data.open(name, **options)
     assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize("size", ["8", 8.0, [8]])
+def test_a_size_is_a_whole_number(size):
+    with pytest.raises(TypeError, match="The size must be a whole number of pixels, but is "):
+        data.open("digits", size=size)
