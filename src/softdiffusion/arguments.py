@@ -12,7 +12,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from .checks import LARGEST, is_traced, shown
+from .checks import LARGEST, HasArray, is_traced, shown
 
 __all__ = ["checked"]
 
@@ -26,7 +26,10 @@ _NAMES: dict[Any, str] = {
     str: "a text",
     Tensor: "a tensor",
     type(None): "None",
+    HasArray: "an array",
     collections.abc.Callable: "a function",
+    collections.abc.Sequence: "a sequence",
+    collections.abc.Mapping: "a mapping",
     tuple: "a tuple",
 }
 
