@@ -162,7 +162,6 @@ class SoftDiffusion:
         return sigma
 
 
-@checked
 @dataclass(frozen=True)
 class Transition:
     """A hop from time t to time s <= t: operators and noise levels at both ends."""
