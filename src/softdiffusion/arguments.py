@@ -12,7 +12,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from .checks import LARGEST, is_traced, shown
+from .checks import LARGEST, HasArray, is_traced, shown
 
 __all__ = ["checked"]
 
@@ -26,7 +26,10 @@ _NAMES: dict[Any, str] = {
     str: "a text",
     Tensor: "a tensor",
     type(None): "None",
+    HasArray: "an array",
     collections.abc.Callable: "a function",
+    collections.abc.Sequence: "a sequence",
+    collections.abc.Mapping: "a mapping",
     tuple: "a tuple",
 }
 
@@ -114,11 +117,17 @@ def _place(function: str, owner: object, name: str) -> str:
     return f"{name} of {cls.__name__}" + ("" if function == "__init__" else f".{function}")
 
 
+@functools.cache
+def _kinds(hint: Any) -> tuple[Any, ...]:
+    """What a hint allows. A tensor goes first, for it stays one though a sequence may be one."""
+    kinds = get_args(hint) if get_origin(hint) in (Union, types.UnionType) else (hint,)
+    return tuple(sorted(kinds, key=lambda kind: kind is not Tensor))
+
+
 def _conformed(place: str, value: Any, hint: Any) -> Any:
     """The value as its annotation wants it; raises an error that names its place otherwise."""
-    kinds = get_args(hint) if get_origin(hint) in (Union, types.UnionType) else (hint,)
-    # A tensor stays one where it may, though a sequence may come as one, too.
-    for kind in sorted(kinds, key=lambda kind: kind is not Tensor):
+    kinds = _kinds(hint)
+    for kind in kinds:
         if _is_a(value, kind):
             return _within(place, value, kind)
     names = list(dict.fromkeys(map(_name, kinds)))

@@ -16,6 +16,7 @@ __all__ = [
     "LARGEST",
     "REAL_TYPES",
     "SMALLEST",
+    "HasArray",
     "ImageLike",
     "as_array",
     "as_images",
@@ -47,7 +48,7 @@ REAL_TYPES = (torch.float16, torch.bfloat16, torch.float32, torch.float64)
 
 
 @runtime_checkable
-class _HasArray(Protocol):
+class HasArray(Protocol):
     """What NumPy arrays and Pillow's images have in common."""
 
     @property
@@ -55,7 +56,7 @@ class _HasArray(Protocol):
 
 
 #: What is taken for a batch of images: see `as_images`.
-ImageLike = Tensor | _HasArray | Sequence[_HasArray]
+ImageLike = Tensor | HasArray | Sequence[HasArray]
 
 
 def is_traced() -> bool:

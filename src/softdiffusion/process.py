@@ -110,6 +110,7 @@ class SoftDiffusion:
         z = as_images("The spectrum", spectrum[None])
         return self.spectrum(t, z) ** 2 * z / per_sample(self._positive_sigma(t), z) ** 2
 
+    @checked
     def spectrum(self, t: Time, z: Tensor) -> Tensor:
         r"""The diagonal :math:`\lambda_k` of :math:`C_t` in the corruption's transform.
 
@@ -120,6 +121,7 @@ class SoftDiffusion:
         Raises:
             ValueError: If no transform makes the corruption diagonal.
         """
+        z = as_images("The coefficients z", z)
         if self.corruption.transform is None:
             raise ValueError(
                 f"{type(self.corruption).__name__} is not diagonal in a known transform, so it has "
@@ -160,7 +162,6 @@ class SoftDiffusion:
         return sigma
 
 
-@checked
 @dataclass(frozen=True)
 class Transition:
     """A hop from time t to time s <= t: operators and noise levels at both ends."""

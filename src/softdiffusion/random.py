@@ -34,8 +34,8 @@ def generators(seed: int, indices: Iterable[int]) -> list[torch.Generator]:
         TypeError: If one of them is no whole number.
         ValueError: If the seed or an index lies outside, or there are more than a million.
     """
-    if isinstance(indices, Tensor | np.ndarray):
-        indices = torch.as_tensor(indices).to_dense().tolist()
+    if isinstance(indices, Tensor):
+        indices = indices.to_dense().tolist()
     if not isinstance(indices, Iterable):
         raise TypeError(f"Indices must be a sequence of whole numbers, but are {shown(indices)}.")
     # A range may be longer than any memory.

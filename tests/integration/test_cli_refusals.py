@@ -39,7 +39,7 @@ WRONG = {
     # Not a number
     f"{SCHEDULE} --epsilon nan": "--epsilon must be a number or null, but is nan; see",
     f"{SCHEDULE} --schedule.max_severity nan": "--schedule.max_severity must be a number, but is",
-    f"{SCHEDULE} --schedule.max_severity .nan": "from 0 to nan",
+    f"{SCHEDULE} --schedule.max_severity .nan": "max_severity of Wasserstein must be",
     f"{TINY} --out OUT --learning_rate nan": "--learning_rate must be a number, but is nan; see",
     f"{TINY} --out OUT --clip .nan": "clip must be finite and > 0, but is nan",
     f"{TINY} --out OUT --objective.soft_share nan": "--objective.soft_share must be a number, but",

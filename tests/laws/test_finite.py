@@ -4,7 +4,7 @@ import math
 
 import pytest
 import torch
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import softdiffusion as sd
@@ -38,6 +38,7 @@ def test_every_corruption_is_finite_at_every_severity_that_it_takes(name, severi
 
 
 @pytest.mark.parametrize("name", [n for n in CORRUPTIONS if n != "LinearPhysics"])
+@settings(max_examples=8)
 @given(severity=magnitudes)
 def test_the_derivative_by_the_severity_is_finite(name, severity):
     corruption = EXAMPLES[name]()

@@ -60,7 +60,7 @@ def check_every_argument(use: Callable[..., object], given: dict[str, Any], name
 
 #: Images of single calls. Where they enter, in fits, starts and restorations, they are looked at;
 #: at every call that would wait for the device.
-CALLED = ("x", "x_t", "x0", "x0_hat", "noise", "b")
+CALLED = ("z", "x", "x_t", "x0", "x0_hat", "noise", "b")
 
 
 def is_senseless(value: object) -> bool:
@@ -163,6 +163,17 @@ FUNCTIONS: dict[str, tuple[Callable[..., object], dict[str, Any]]] = {
     ),
     "solve": (operators.solve, {"operator": operators.Scale(2.0), "b": IMAGES}),
     "to_matrix": (operators.Scale(2.0).to_matrix, {"shape": (1, 2, 3)}),
+    "pinverse": (
+        lambda **given: sd.GaussianBlur().at(0.5).pinverse(**given)(IMAGES),
+        {"rtol": 1e-3},
+    ),
+    "sqrt": (
+        lambda **given: sd.GaussianBlur().at(0.5).sqrt(**given)(IMAGES),
+        {"rounding": 1e-3},
+    ),
+    "spectrum": (process().spectrum, {"t": 0.3, "z": IMAGES}),
+    "Schedule": (lambda **given: torch.stack(process().schedule(**given)), {"t": TIMES}),
+    "named": (lambda **given: used_preset(lambda: presets.named(**given)), {"entry": "vp"}),
     "operator": (every_third().__call__, {"x": IMAGES}),
     "at": (lambda **given: sd.GaussianBlur().at(**given)(IMAGES), {"severity": 0.7}),
     "perturb": (process().perturb, {"x0": IMAGES, "t": TIMES, "noise": NOISE}),

@@ -9,6 +9,7 @@ from torch import Tensor, nn
 
 from ..arguments import checked
 from ..checks import check_count, check_range
+from .unet import check_planes
 
 __all__ = ["DiffusersUNet"]
 
@@ -144,6 +145,7 @@ class DiffusersUNet(nn.Module):
             t: One time a sample, (B,).
             labels: The class of every image, (B,), -1 for none; read if there are `classes`.
         """
+        check_planes(x)
         height, width = x.shape[-2:]
         factor = self._factor
         padded = F.pad(x, (0, -width % factor, 0, -height % factor), mode="replicate")

@@ -113,6 +113,7 @@ class SmallUNet(nn.Module):
             t: One time a sample, (B,).
             labels: The class of every image, (B,), -1 for none; read if there are `classes`.
         """
+        check_planes(x)
         height, width = x.shape[-2:]
         factor = 2 ** (len(self.multipliers) - 1)
         h = F.pad(x, (0, -width % factor, 0, -height % factor), mode="replicate")
@@ -136,6 +137,18 @@ class SmallUNet(nn.Module):
                 h = torch.cat([h, skips.pop()], dim=1)
             h = layer(h, embedding)
         return self.last(h)[..., :height, :width].contiguous()
+
+
+def check_planes(x: Tensor) -> None:
+    """Raises unless the images of a network have two axes.
+
+    Raises:
+        ValueError: If they are lines or volumes.
+    """
+    if x.ndim != 4:
+        raise ValueError(
+            f"A U-Net is for images (B, C, H, W), but got ones of shape {tuple(x.shape)}."
+        )
 
 
 class TimeFeatures(nn.Module):

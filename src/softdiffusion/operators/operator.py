@@ -29,6 +29,8 @@ class LinearOperator(ABC):
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
+        for name in {"pinverse", "sqrt"} & cls.__dict__.keys():
+            setattr(cls, name, checked(cls.__dict__[name]))
         if "__call__" in cls.__dict__:
             cls.__call__ = _on_batches(cls.__call__)  # type: ignore[assignment,method-assign]
 

@@ -52,6 +52,7 @@ def blurred_flow(blur_max: float = 3.0, end: float = 1.0, steps: int = 10) -> Pr
     corruption = Composition([GaussianBlur(), Scaling()], [blur_max, 1.0])
     process = SoftDiffusion(corruption, linear((0.0, end), (0.0, end)))
 
+    @checked
     def sampler(denoiser: BaseDenoiser, *, steps: int = steps, **options: Any) -> Sampler:
         # The last of many steps stay a tenth long, as the loss is matched to them.
         shift = max(1.0, steps / 10)

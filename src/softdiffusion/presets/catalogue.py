@@ -1,5 +1,6 @@
 """The presets by name."""
 
+import inspect
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -44,11 +45,22 @@ def named(entry: str | Mapping[str, Any]) -> Preset:
             name behind `softdiffusion.presets.`, and with other values as `init_args`.
 
     Raises:
-        ValueError: If there is no such preset.
+        ValueError: If there is no such preset, or it has no such argument.
     """
     if isinstance(entry, str):
         entry = {"class_path": entry}
-    name = entry["class_path"].removeprefix("softdiffusion.presets.")
+    path, arguments = entry.get("class_path"), entry.get("init_args") or {}
+    if not isinstance(path, str) or not isinstance(arguments, Mapping):
+        raise ValueError(
+            f"A preset is a name, or a mapping of class_path and init_args, but is {entry!r}."
+        )
+    name = path.removeprefix("softdiffusion.presets.")
     if name not in PRESETS:
         raise ValueError(f"There is no preset {name!r}; there are {', '.join(PRESETS)}.")
-    return PRESETS[name](**(entry.get("init_args") or {}))
+    known = list(inspect.signature(PRESETS[name]).parameters)
+    unknown = [argument for argument in arguments if argument not in known]
+    if unknown:
+        raise ValueError(
+            f"The preset {name} has no argument {unknown[0]!r}; it has {', '.join(known)}."
+        )
+    return PRESETS[name](**arguments)

@@ -41,7 +41,6 @@ Predict = Callable[[Tensor, float], Tensor]
 Past = tuple[Transition, Tensor]
 
 
-@checked
 @dataclass(frozen=True)
 class Step:
     """What a callback sees at every time of the grid at which the network is called.

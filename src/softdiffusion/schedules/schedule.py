@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 
 from ..arguments import checked
-from ..checks import LARGEST
+from ..checks import LARGEST, check_real
 from .curves import Cosine, Curve, Geometric, Linear, Sine, Table, VPAmplitudeLoss, VPNoise
 
 __all__ = ["Schedule", "cosine", "geometric", "linear", "tabulated", "vp"]
@@ -48,8 +48,10 @@ class Schedule:
         self.sigma = sigma
         self._starts_from_zero = bool(severity(t[0]) + sigma(t[0]) == 0)
 
+    @checked
     def __call__(self, t: Tensor) -> tuple[Tensor, Tensor]:
         """Returns severity and sigma at the times `t`, in its shape."""
+        check_real("The times t", t)
         return self.severity(t), self.sigma(t)
 
     def clock(self, t: Tensor) -> Tensor:

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from ..arguments import checked
-from ..checks import ImageLike, check_count
+from ..checks import ImageLike, check_count, shown
 from ..corruptions import Corruption
 from .curves import Geometric, Linear, Table
 from .distances import Estimator, distance_matrix
@@ -219,6 +219,8 @@ def narrowest_path(
     """
     _check_goal(levels, epsilon)
     n = len(distances)
+    if distances.shape != (n, n):
+        raise ValueError(f"The distances must be (n, n), but are {shown(distances)}.")
     if levels is not None and levels > n:
         raise ValueError(
             f"{levels} levels can't be chosen among {n} candidates; raise candidates to {levels}."

@@ -125,6 +125,7 @@ def test_priors_in_any_precision_are_sampled_in_single(dtype):
     assert starts.isfinite().all()
 
 
+@pytest.mark.slow
 def test_an_exported_denoiser_predicts_the_same():
     model = denoiser()
 
