@@ -116,7 +116,7 @@ def test_a_presets_wrong_argument_is_named(named, message, tmp_path, refused):
     ("arguments", "message", "remedy"),
     [
         (
-            "--data folder:FEW --preset blurred_flow --preset.end 0.3",
+            "--data folder:FEW --preset blurred_flow --preset.end 0.1",
             "or lower --prior_modes",
             "--prior_modes 20",
         ),
