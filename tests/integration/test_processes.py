@@ -1,9 +1,13 @@
 """A training on two processes is that on one: a batch is shared, and its gradient is the mean."""
 
+import os
+import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 
+import pytest
 from safetensors.torch import load_file
 from torch.testing import assert_close
 
@@ -45,3 +49,27 @@ def test_a_batch_that_can_t_be_shared_is_refused(tmp_path: Path):
     ended = launch(2, str(tmp_path), "--batch_size", "7")
     assert ended.returncode != 0
     assert "A batch of 7 images can't be shared evenly by 2 processes" in ended.stderr
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("signum", [signal.SIGINT, signal.SIGTERM])
+def test_two_processes_stop_at_the_same_step_and_go_on(signum: int, tmp_path: Path):
+    """By a terminal's signal: it reaches all, and the launcher passes it on once more."""
+    launcher = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc_per_node=2"]
+    command = [*launcher, *COMMAND.split(), str(tmp_path / "run"), "--images", "6400"]
+    training = subprocess.Popen(
+        command, env=ON_PROCESSOR, stderr=subprocess.PIPE, text=True, start_new_session=True
+    )
+    while not (tmp_path / "run" / "stats.jsonl").exists():
+        assert training.poll() is None
+        time.sleep(0.1)
+    os.killpg(training.pid, signum)
+    _, told = training.communicate(timeout=120)
+    assert training.returncode != 0
+    (kept,) = (tmp_path / "run").glob("checkpoint-*")
+    images = int(kept.name.removeprefix("checkpoint-"))
+    assert 0 < images < 6400 and images % 16 == 0
+    assert not (tmp_path / "run" / "final").exists()
+    assert told.count(f"saved at {images} images; the same command goes on") <= 1
+    ended = launch(2, str(tmp_path / "run"), "--images", str(images + 160))
+    assert ended.returncode == 0, ended.stderr

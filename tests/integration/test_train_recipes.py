@@ -115,7 +115,11 @@ def test_a_presets_wrong_argument_is_named(named, message, tmp_path, refused):
 @pytest.mark.parametrize(
     ("arguments", "message", "remedy"),
     [
-        ("--data folder:FEW --preset cold_blur", "or lower --prior_modes", "--prior_modes 20"),
+        (
+            "--data folder:FEW --preset blurred_flow --preset.end 0.1",
+            "or lower --prior_modes",
+            "--prior_modes 20",
+        ),
         ("--preset vp --prior mixture", "--prior gaussian", "--prior gaussian"),
         (
             "--data folder:FEW --preset blurred_flow --preset.end 0.3 --prior classes",
