@@ -10,8 +10,10 @@ import sys
 import time
 
 import pytest
+import torch
 from PIL import Image
 
+import softdiffusion as sd
 from softdiffusion.cli.main import main
 from softdiffusion.metrics import Report, Value
 
@@ -157,3 +159,52 @@ def test_a_stop_loses_at_most_one_row(report, trained, tmp_path):
     whole = rows(report)
     assert after.keys() == whole.keys()
     assert all(after[key]["report"] == row["report"] for key, row in whole.items())
+
+
+def test_names_and_lists_in_every_spelling_are_the_same_rows(report, trained, tmp_path, capsys):
+    shutil.copytree(report, tmp_path, dirs_exist_ok=True)
+    before = rows(tmp_path)
+    for names, steps in (
+        ("naive multistep", "2 3"),
+        ("naive,multistep", "2 [3]"),
+        ("[naive,MultistepSampler]", "[2,3]"),
+    ):
+        capsys.readouterr()
+        evaluate(trained, tmp_path, f"--samplers {names} --steps {steps} --dry_run true")
+        assert "no sampler, all is measured" in capsys.readouterr().out
+    assert rows(tmp_path) == before
+
+
+def test_a_bound_on_the_real_images_is_a_condition_of_the_rows(report, trained, tmp_path):
+    shutil.copytree(report, tmp_path, dirs_exist_ok=True)
+    evaluate(trained, tmp_path, "--samplers naive --steps 2 --reference_count 20")
+    *others, row = json.loads((tmp_path / "report.json").read_text())
+    assert others == list(rows(report).values())
+    assert row["conditions"]["reference_count"] == 20
+    frechet = Report.from_dict(row["report"]).values["frechet"]
+    assert (frechet.reference_n, frechet.floor_n) == (20, 16)
+    assert row["report"]["sizes"] == {"images": 16, "reference": 20, "test": 20}
+
+
+def test_a_sampler_whose_images_can_not_be_measured_is_left_out(
+    trained, tmp_path, monkeypatch, refused
+):
+    """The rows of the others are there, and the code says that something is missing."""
+    monkeypatch.setattr(sd.HeunSampler, "__call__", lambda self, x1, *_, **__: x1 * torch.nan)
+    command = f"evaluate --model {trained} --out {tmp_path} --count 16 --steps 2"
+    line = refused(f"{command} --samplers heun naive")
+    assert re.search(r"1 of 2 rows are left out: HeunSampler with 2 steps \(.*finite", line), line
+    assert list(rows(tmp_path)) == [("NaiveSampler", 2)]
+    page = (tmp_path / "report.md").read_text()
+    assert "Left out: HeunSampler with 2 steps" in page and page.count("## ") == 1
+
+
+def test_what_is_missing_is_found_before_anything_is_drawn(trained, tmp_path, monkeypatch, refused):
+    def drawn(*_: object, **__: object) -> None:
+        raise AssertionError("drawn")
+
+    monkeypatch.setattr(sd.NaiveSampler, "__call__", drawn)
+    monkeypatch.setitem(sys.modules, "torchmetrics.image.fid", None)
+    command = f"evaluate --model {trained} --out {tmp_path}/new --count 16 --samplers naive"
+    assert "needs torchmetrics: pip install" in refused(command)
+    assert not (tmp_path / "new").exists()

@@ -36,6 +36,8 @@ def run(arguments: Sequence[str]) -> None:
         _add_debug(subparser)
         subcommands.add_subcommand(command, subparser, help=help_)
         subparser.prog = f"softdiffusion {command}"
+    if module and arguments[0] == name:
+        parser.prog = f"softdiffusion {name}"  # whose --help explains what is wrong
     if empty := empty_flag(arguments):
         parser.error(f"{empty} is empty; give it a value, or leave it out")
     choice = parser.parse_args(arguments)

@@ -119,9 +119,12 @@ def _of_memory(message: str, given: Sequence[str]) -> str:
         amount = f" {_readable(int(found[1]))}"
     elif found := _AMOUNT.search(message):
         amount = f" {_readable(float(found[1]) * 1024 ** (' KMGTPE'.index(found[2].upper())))}"
-    needs = f"needs{amount}" if amount else "needs more"
-    sizes = _sizes(given) or "--batch_size"
-    return f"This {needs} of memory at once, which this machine does not have; lower {sizes}."
+    needs = (
+        f"needs{amount} of memory at once, which this machine does not have"
+        if amount
+        else "needs more memory at once than this machine has"
+    )
+    return f"This {needs}; lower {_sizes(given) or '--batch_size'}."
 
 
 def _sizes(given: Sequence[str]) -> str:

@@ -28,7 +28,7 @@ from .parser import Parser
 from .rows import Rows
 from .sample import add_sampling, guided
 from .samplers import sampler_class
-from .spelling import SAMPLERS, words
+from .spelling import SAMPLERS, counts, words
 
 __all__ = ["parser", "run"]
 
@@ -50,7 +50,7 @@ def parser() -> Parser:
     )
     parser.add_argument(
         "--steps",
-        type=PositiveInt | list[PositiveInt],
+        type=str | int | list[str | int],
         nargs="+",
         default=[10, 30],
         help="Steps of each sampler, as 10 30.",
@@ -87,7 +87,7 @@ def run(arguments: Namespace) -> None:
     The same command goes on after a stop, and further samplers add their rows to those in `out`.
     """
     out: Path = arguments.out
-    steps = [int(number) for number in words(arguments.steps)]
+    steps = counts("--steps", arguments.steps)
     chosen = [str(name) for name in words(arguments.samplers)]
     if not chosen or not steps:
         raise ValueError("Nothing is to be measured; name at least one of --samplers and --steps.")

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-__all__ = ["SAMPLERS", "empty_flag", "spelled", "words"]
+__all__ = ["SAMPLERS", "counts", "empty_flag", "spelled", "words"]
 
 #: The classes of samplers by the names that commands take.
 SAMPLERS = {
@@ -53,3 +53,17 @@ def words(values: object) -> list[str | int]:
         return [values]
     assert isinstance(values, Sequence)
     return [word for value in values for word in words(value)]
+
+
+def counts(flag: str, values: object) -> list[int]:
+    """The numbers of a list, in any spelling.
+
+    Raises:
+        ValueError: If one is no whole number above 0.
+    """
+    found = []
+    for word in words(values):
+        if not str(word).isdecimal() or int(word) < 1:
+            raise ValueError(f"{flag} must be a whole number > 0, but is {word}.")
+        found.append(int(word))
+    return found

@@ -2,6 +2,8 @@
 
 import re
 
+from .spelling import SAMPLERS
+
 __all__ = ["plain"]
 
 #: What it says where a value fits none of several types; the innermost of such messages.
@@ -45,6 +47,11 @@ _REWORDED = (
     (r"Expected a path but (\S+) either not accessible or invalid", r"no file \1"),
     (r"Import path (\S+) does not correspond to a subclass of (\w+)", r"\1 is not a \2"),
     (r'in "<\w+ string>", ', "in "),
+    (r"/--\w+\+(?=:)", ""),
+    (
+        r"--sampler: no class (\S+?)(?=;|$)",
+        rf"--sampler: no sampler \1, use one of {', '.join(SAMPLERS)}",
+    ),
     (r": - ", ": "),
     (r" - no class", " and no class"),
 )
