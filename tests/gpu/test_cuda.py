@@ -76,6 +76,7 @@ def test_classes_and_guidance(on_gpu):
     assert_same(sampler(noise.cuda(), labels=labels.cuda()), expected)
 
 
+@pytest.mark.filterwarnings("ignore:1 image|[0-9]+ images:UserWarning")  # noise is no photograph
 @pytest.mark.parametrize("known", ["severity", "noise", "operator"])
 def test_restoration(known, on_gpu):
     def restored() -> Tensor:

@@ -320,3 +320,17 @@ def test_a_clean_photograph_takes_the_better_route(folder, capsys):
     assert {row["route"] for row in report["images"]} == {"level"}
     assert any("leave out --route level" in sentence for sentence in report["warnings"])
     assert "warning: 2 images have noise of 0.0023" in capsys.readouterr().out
+
+
+def test_sentences_name_flags_that_work(folder, capsys):
+    """The remedy of a refusal, as typed, is taken."""
+    command = "--input {}/blurred --severity 1 --samples 1 --sigma_y 0.3"
+    said = refused(folder, f"{command} {SHORT}", capsys)
+    assert "--route operator" in said and "route=" not in said
+    assert (
+        restore(folder, f"{command} --route operator {SHORT}")["images"][0]["route"] == "operator"
+    )
+    said = refused(folder, "--input {}/blurred --sigma_y 0", capsys)
+    assert "--sigma_y is 0; leave it out, and it is estimated, or give --severity" in said
+    said = refused(folder, "--input {}/blurred --severity 1 --data digits --size 16", capsys)
+    assert "give --size 8 and --channels 1" in said

@@ -199,6 +199,7 @@ def test_the_bridge_does_not():
     assert (gain - given_the_state(0.6)[1]).norm() > 0.2 * gain.norm()
 
 
+@pytest.mark.filterwarnings("ignore:.*that is raised to:UserWarning")  # as it should be here
 def test_images_of_the_process_are_restored_from_their_own_level():
     """Given y with less noise than its level, the mean is that given y with what is added."""
     severity, sigma = SCHEDULE(torch.tensor(0.6, dtype=torch.float64))

@@ -130,6 +130,12 @@ def run(arguments: Namespace) -> None:
     for name, reason in found.failed.items():
         print(f"left out: {in_one_line(name)}: {in_one_line(reason)}")
     data = _data(arguments, needed=operator is not None or arguments.severity is None)
+    if data is not None and tuple(data.shape) != (channels, height, width):
+        raise ValueError(
+            f"The data {data.name} have the shape {tuple(data.shape)}, but the model makes images "
+            f"of {(channels, height, width)}; give --size {height} and --channels {channels}, or "
+            "other --data."
+        )
     comparison = None
     if arguments.originals is not None:
         shape = (channels, height, width)

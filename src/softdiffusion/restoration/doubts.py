@@ -36,7 +36,11 @@ def against_topping_up(
         remedy: What to do.
     """
     worst = int((sigma_y / sigma_t).argmin())
-    lost = "hides detail" if cost is None else f"costs up to {cost.max():.1f} dB"
+    lost = (
+        "hides detail"
+        if cost is None
+        else (f"costs up to {cost.max():.1f} dB by the data's spectrum")
+    )
     return [
         f"{_images(len(sigma_y))} noise of {sigma_y[worst]:.2g} that is raised to the "
         f"{sigma_t[worst]:.2g} of the model's level, which {lost}; {remedy}."

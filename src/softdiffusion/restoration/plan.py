@@ -12,7 +12,7 @@ from ..operators import LinearOperator
 from ..process import SoftDiffusion
 from .doubts import against_noise, against_topping_up, contradicts
 from .level import level_noise, start_time
-from .route import LARGEST_COST, LARGEST_SHARE, Route, topping_up_cost
+from .route import Route, is_dear, lacks_noise, topping_up_cost
 from .severity import Estimate, SeverityEstimator
 from .start import linear_model
 
@@ -231,8 +231,7 @@ def _routes(
         beyond = sigma_y > most
     sigma_t = torch.maximum(least, sigma_y)
     if linear is None:
-        dear = sigma_y < LARGEST_SHARE * sigma_t
-        cost = None
+        dear, cost = lacks_noise(sigma_y, sigma_t), None
         remedy = (
             "with data= the better route is taken by itself"
             if process.corruption.transform is not None
@@ -240,9 +239,9 @@ def _routes(
         )
     else:
         cost = topping_up_cost(linear, severity, sigma_y, sigma_t)
+        dear = is_dear(cost, sigma_y, sigma_t)
         if route == "auto":
-            return sigma_y, beyond | (cost > LARGEST_COST), []
-        dear = cost > LARGEST_COST
+            return sigma_y, beyond | dear, []
         cost = cost[dear]
         remedy = "leave out route='level'"
     if not dear.any():

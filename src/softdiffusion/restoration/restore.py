@@ -83,8 +83,8 @@ def restore(
         data: Clean images like those of training, (N, C, ...). Their mean and spectrum are needed
             to estimate severity or noise, to choose the route, and for the operator's route.
         route: "auto" takes the operator's route where topping up would cost more than 1 dB by the
-            data's spectrum, or an estimated noise is beyond the level's; "level" and "operator"
-            are those routes.
+            data's spectrum, where the images have at most a quarter of their level's noise, or
+            where an estimated noise is beyond the level's; "level" and "operator" are those routes.
         sampler: Makes the sampler from process and denoiser, such as
             `partial(sd.BridgeSampler, steps=50)`. Its times are scaled to the time of the images,
             so the number of steps stays. The default is `AncestralSampler` with 100 steps from a

@@ -9,18 +9,35 @@ from ..checks import per_sample
 from ..denoisers import GaussianDenoiser
 from ..operators import Diagonal, Scale
 
-__all__ = ["LARGEST_COST", "LARGEST_SHARE", "Route", "topping_up_cost"]
+__all__ = ["Route", "is_dear", "lacks_noise", "topping_up_cost"]
 
 #: From the image's own level, or the whole way as for a measurement by any operator.
 Route = Literal["auto", "level", "operator"]
 
-#: Above this cost, in dB, the operator's way is the better one: studies/restoration measures the
-#: two to break even between 0 and 1 dB.
-LARGEST_COST = 1.0
+#: Above this cost, in dB, and with at most this share of the level's noise, the operator's way is
+#: the better one: studies/restoration measures it ahead in all such cases. Where blur leaves
+#: little, real images gain more from low noise than the Gaussian ones whose loss is predicted.
+_LARGEST_COST, _SMALL_SHARE = 1.0, 0.25
 
-#: Without the data's spectrum the cost is unknown; an image with this share of its level's noise
-#: is where it reaches about 1 dB (studies/restoration).
-LARGEST_SHARE = 0.75
+#: Without the data's spectrum the cost is unknown; with less than this share of the level's noise
+#: it is up to 2.5 dB there.
+_LARGE_SHARE = 0.75
+
+
+def is_dear(cost: Tensor, sigma_y: Tensor, sigma_t: Tensor) -> Tensor:
+    """Whether topping up is worse than the operator's way, (B,).
+
+    Arguments:
+        cost: What it costs by the data's spectrum, in dB, (B,).
+        sigma_y: The noise of every image, (B,).
+        sigma_t: The noise of its level, (B,).
+    """
+    return (cost > _LARGEST_COST) | ((sigma_t > 0) & (sigma_y <= _SMALL_SHARE * sigma_t))
+
+
+def lacks_noise(sigma_y: Tensor, sigma_t: Tensor) -> Tensor:
+    """Whether an image lacks so much of its level's noise that this may matter, (B,)."""
+    return sigma_y < _LARGE_SHARE * sigma_t
 
 
 def topping_up_cost(

@@ -80,7 +80,7 @@ def test_without_data_the_level_is_taken_and_said_with_numbers(linear, digits):
     ):
         found = sd.restore(linear, y, severity=1.0, sigma_y=0.0023, sampler=SHORT)
     assert found.route == ("level", "level") and "with data=" in found.warnings[0]
-    with pytest.warns(UserWarning, match=r"costs up to \d+.\d dB; leave out route='level'"):
+    with pytest.warns(UserWarning, match=r"costs up to \d+.\d dB by .*; leave out route='level'"):
         sd.restore(
             linear, y, severity=1.0, sigma_y=0.0023, data=digits, route="level", sampler=SHORT
         )
