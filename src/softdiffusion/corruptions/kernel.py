@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from ..checks import check_finite
+from ..files import check_regular
 from ..operators import (
     DCT,
     Convolution,
@@ -18,11 +19,17 @@ from ..operators import (
     Scale,
     Transform,
 )
+from ..pictures import in_one_line, read_picture, to_grey
 from .corruption import Corruption
 from .frequencies import frequencies, periodic_frequencies
-from .picture import open_picture
 
 __all__ = ["KernelBlur"]
+
+#: The largest sum of magnitudes; its square is far from the end of float32.
+_LARGEST = 1e15
+
+#: The largest kernel that is read from a NumPy file.
+_MOST_VALUES = 2**26
 
 
 class KernelBlur(Corruption):
@@ -44,9 +51,10 @@ class KernelBlur(Corruption):
     Arguments:
         kernel: An array with one axis for each axis of the images behind the channel axis, and an
             odd length on each, so that it has a centre: a tensor, nested lists, the path of a NumPy
-            file (.npy), all taken as they are, or the path of an image, of which the grey values
-            are divided by their sum. It is read once and kept as a tensor, so that a saved model
-            does not depend on the file.
+            file (.npy), all taken as they are, or the path of a picture, of which the grey values
+            are divided by their sum; they are those that a viewer shows, on white where the
+            picture is transparent, so paint a kernel white on black. It is read once and kept as a
+            tensor, so that a saved model does not depend on the file.
 
     Raises:
         ValueError: If the kernel has an even length or no axis, or is not finite, a file can't be
@@ -64,6 +72,12 @@ class KernelBlur(Corruption):
             raise ValueError(
                 "A kernel needs an odd length on each axis, so that it has a centre, but its shape "
                 f"is {tuple(self.kernel.shape)}; pad it with zeros."
+            )
+        magnitude = float(self.kernel.abs().sum())
+        if magnitude > _LARGEST:
+            raise ValueError(
+                f"The magnitudes of a kernel must add up to at most {_LARGEST:g}, so that images "
+                f"stay finite, but add up to {magnitude:g}; divide the kernel by that."
             )
         self.transform = _transform(self.kernel)
 
@@ -93,26 +107,46 @@ class KernelBlur(Corruption):
 
 
 def _array(kernel: Tensor | Sequence[Any] | str | Path) -> Tensor:
-    if isinstance(kernel, Tensor):
-        return kernel if kernel.is_floating_point() else kernel.double()
     if not isinstance(kernel, str | Path):
-        try:
-            return torch.tensor(kernel, dtype=torch.float64)
-        except (TypeError, ValueError) as error:
-            raise ValueError(f"The kernel is no array of numbers: {error}.") from None
+        return _from_values(kernel)
     if Path(kernel).suffix == ".npy":
-        try:
-            values = np.load(kernel, allow_pickle=False).astype(np.float64)
-        except (ValueError, EOFError) as error:
-            raise ValueError(
-                f"The kernel {kernel} is no array of numbers in NumPy's format; give another file."
-            ) from error
-        return torch.from_numpy(values)
-    image = open_picture(kernel, "kernel")
-    grey = torch.from_numpy(np.asarray(image.convert("F"), dtype=np.float64))
+        return _from_numpy(Path(kernel))
+    grey = to_grey(read_picture(kernel, "kernel"))
     if not grey.sum() > 0:
         raise ValueError(f"The kernel {kernel} is black; give an image with a bright kernel.")
     return grey / grey.sum()
+
+
+def _from_values(kernel: Tensor | Sequence[Any]) -> Tensor:
+    try:
+        if isinstance(kernel, Tensor | np.ndarray):
+            values = torch.as_tensor(kernel)
+        else:
+            values = torch.tensor(kernel, dtype=torch.float64)
+    except (TypeError, ValueError, RuntimeError) as error:
+        raise ValueError(f"The kernel is no array of numbers: {in_one_line(error)}.") from None
+    if values.is_complex():
+        raise ValueError("A kernel must hold real numbers, but has complex ones.")
+    return values if isinstance(kernel, Tensor) and values.is_floating_point() else values.double()
+
+
+def _from_numpy(path: Path) -> Tensor:
+    try:
+        check_regular(path)
+    except FileNotFoundError:
+        raise FileNotFoundError(f"There is no kernel {path}; check the path.") from None
+    try:
+        # Mapped, so that a header is compared with the file's size before anything is allocated.
+        values = np.lib.format.open_memmap(path, mode="r")
+        reason = f"type {values.dtype}, {values.size:,} values"
+        if values.dtype.kind in "biuf" and values.size <= _MOST_VALUES:
+            return torch.from_numpy(np.array(values, np.float64))
+    except Exception as error:  # NumPy raises anything on damaged headers
+        reason = in_one_line(error)
+    raise ValueError(
+        f"The kernel {in_one_line(path)} is no array of numbers in NumPy's format, real and at "
+        f"most {_MOST_VALUES:,} ({reason}); give another file."
+    )
 
 
 def _transform(kernel: Tensor) -> Transform | None:

@@ -4,14 +4,13 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import ClassVar
 
-import numpy as np
 import torch
 from torch import Tensor
 
 from ..checks import check_finite, per_sample
 from ..operators import Diagonal, LinearOperator, Pixel
+from ..pictures import in_one_line, read_picture, to_grey
 from .corruption import Corruption
-from .picture import open_picture
 
 __all__ = ["MaskImage"]
 
@@ -31,7 +30,8 @@ class MaskImage(Corruption):
 
     Arguments:
         mask: The mask m in [0, 1], with the images' axes but for the batch and, for all channels
-            alike, the channels: a tensor, nested lists, or the path of a grey image, white for 1.
+            alike, the channels: a tensor, nested lists, or the path of a picture, of which the grey
+            values are taken as a viewer shows them: 1 for white and for what is transparent.
             A path is read at once, so that a saved model holds the mask itself.
 
     Raises:
@@ -45,8 +45,9 @@ class MaskImage(Corruption):
     transform = Pixel()
 
     def __init__(self, mask: Line | Plane | Volume | str | Path | Tensor) -> None:
-        values = _read(mask) if isinstance(mask, str | Path) else mask
-        self.mask = check_finite("The mask", torch.as_tensor(values, dtype=torch.float32))
+        self.mask = check_finite("The mask", _tensor(mask).float())
+        if self.mask.numel() == 0:
+            raise ValueError("A mask needs at least one pixel, but has none.")
         low, high = self.mask.aminmax()
         if low < 0 or high > 1:
             raise ValueError(
@@ -67,9 +68,13 @@ class MaskImage(Corruption):
         return Diagonal(self.transform, symbol)
 
 
-def _read(path: str | Path) -> Tensor:
-    """A grey image with values from 0 (black) to 1 (white), (H, W)."""
-    image = open_picture(path, "mask")
-    if image.mode.startswith(("I", "F")):  # Pillow's own conversion cuts everything above 255
-        raise ValueError(f"The mask {path} has more than 8 bits a pixel; save it with 8.")
-    return torch.from_numpy(np.array(image.convert("L"))) / 255
+def _tensor(mask: Line | Plane | Volume | str | Path | Tensor) -> Tensor:
+    if isinstance(mask, str | Path):
+        return to_grey(read_picture(mask, "mask"))
+    try:
+        values = torch.as_tensor(mask)
+    except (TypeError, ValueError, RuntimeError) as error:
+        raise ValueError(f"The mask is no array of numbers: {in_one_line(error)}.") from None
+    if values.is_complex():
+        raise ValueError("A mask must hold real numbers, but has complex ones.")
+    return values

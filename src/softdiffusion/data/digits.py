@@ -3,7 +3,10 @@
 import torch
 from torch import Tensor
 
-__all__ = ["load_digits"]
+__all__ = ["DIGITS", "load_digits"]
+
+#: The names of the classes.
+DIGITS = tuple("0123456789")
 
 _TEST_IMAGES = 300
 

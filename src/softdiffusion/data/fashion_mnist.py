@@ -9,7 +9,26 @@ import numpy as np
 import torch
 from torch import Tensor
 
-__all__ = ["DEBIAN_FOLDER", "load_fashion_mnist"]
+from ..files import check_regular
+
+__all__ = ["DEBIAN_FOLDER", "GARMENTS", "load_fashion_mnist"]
+
+#: The names of the classes, as the data set's authors give them.
+GARMENTS = (
+    "T-shirt/top",
+    "Trouser",
+    "Pullover",
+    "Dress",
+    "Coat",
+    "Sandal",
+    "Shirt",
+    "Sneaker",
+    "Bag",
+    "Ankle boot",
+)
+
+#: The most values of a file, twenty times those of Fashion-MNIST; a small .gz may hold any number.
+_MOST_VALUES = 2**30
 
 #: Where Debian's package dataset-fashion-mnist puts the files.
 DEBIAN_FOLDER = Path("/usr/share/datasets/fashion-mnist")
@@ -24,11 +43,16 @@ def load_fashion_mnist(folder: Path, split: str) -> tuple[Tensor, Tensor]:
 
     Raises:
         FileNotFoundError: If a file is missing; the message says how to get it.
-        ValueError: If a file is damaged.
+        ValueError: If a file is damaged, or no regular file.
     """
     prefix = "t10k" if split == "test" else "train"
     images = _read_idx(_find(folder, f"{prefix}-images-idx3-ubyte"), axes=3)
     labels = _read_idx(_find(folder, f"{prefix}-labels-idx1-ubyte"), axes=1)
+    if labels.max(initial=0) >= len(GARMENTS):
+        raise ValueError(
+            f"The labels {prefix}-labels-idx1-ubyte in {folder} are damaged: they reach "
+            f"{labels.max()}, but there are {len(GARMENTS)} classes; fetch them again."
+        )
     return torch.from_numpy(images)[:, None], torch.from_numpy(labels).long()
 
 
@@ -45,22 +69,24 @@ def _find(folder: Path, name: str) -> Path:
 
 def _read_idx(path: Path, axes: int) -> np.ndarray:
     """Reads an IDX file of bytes: a magic number, one size an axis, then the numbers."""
+    check_regular(path)
+    size = 4 + 4 * axes
     try:
-        content = path.read_bytes()
-        if path.suffix == ".gz":
-            content = gzip.decompress(content)
-    except (EOFError, OSError, zlib.error) as error:
-        raise ValueError(f"The file {path} is damaged ({error}); fetch it again.") from None
-    header = 4 + 4 * axes
-    if len(content) < header or content[:4] != bytes((0, 0, 8, axes)):
-        raise ValueError(
-            f"The file {path} is damaged: it is not an IDX file of bytes with {axes} axes; "
-            "fetch it again."
-        )
-    shape = tuple(int(size) for size in np.frombuffer(content[4:header], ">u4"))
-    if len(content) != header + math.prod(shape):
-        raise ValueError(
-            f"The file {path} is damaged: it announces {math.prod(shape)} values but holds "
-            f"{len(content) - header}; fetch it again."
-        )
-    return np.frombuffer(content, np.uint8, offset=header).reshape(shape).copy()
+        with gzip.open(path) if path.suffix == ".gz" else path.open("rb") as file:
+            header = file.read(size)
+            if len(header) < size or header[:4] != bytes((0, 0, 8, axes)):
+                raise ValueError(f"it is not an IDX file of bytes with {axes} axes")
+            shape = tuple(int(length) for length in np.frombuffer(header[4:], ">u4"))
+            count = math.prod(shape)
+            if not 0 < count <= _MOST_VALUES:
+                raise ValueError(
+                    f"it announces {count:,} values, but 1 to {_MOST_VALUES:,} can be read"
+                )
+            values = file.read(count)
+            if len(values) != count:
+                raise ValueError(f"it announces {count} values but holds {len(values)}")
+            if file.read(1):
+                raise ValueError(f"it announces {count} values but holds more")
+    except (EOFError, OSError, ValueError, zlib.error) as error:
+        raise ValueError(f"The file {path} is damaged: {error}; fetch it again.") from None
+    return np.frombuffer(values, np.uint8).reshape(shape).copy()

@@ -1,14 +1,21 @@
 """Image files that are read as they are: neither resized nor converted."""
 
+from collections import Counter
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
+import numpy as np
 import torch
 from torch import Tensor
 
-from .folder import SUFFIXES, is_grey, open_image, to_pixels
+from ..pictures import in_one_line, read_picture, suffixes, to_pixels
 from .images import to_float
+from .listing import listed, summed
 
-__all__ = ["read_images"]
+__all__ = ["image_files", "read_each", "read_images"]
+
+#: As many files that can't be read are written out beside the first.
+_NAMES = 5
 
 
 def read_images(
@@ -17,8 +24,10 @@ def read_images(
     """Reads one image file, or all those that lie in a folder.
 
     Arguments:
-        path: The file or the folder; subfolders are not searched.
-        shape: The shape (C, H, W) that every image must have; None follows the first one.
+        path: The file or the folder; subfolders are not searched. For what else is left out, see
+            `image_files`.
+        shape: The shape (C, H, W) that every image must have, or have once grey is taken as
+            colour; None follows the first one.
 
     Returns:
         The images in the order of their names, (N, C, H, W), float32 in [-1, 1], and the names
@@ -28,37 +37,77 @@ def read_images(
         FileNotFoundError: If there is no such file, or no image in the folder.
         ValueError: If a file can't be read, an image has another shape, or two have one name.
     """
-    files = _files(Path(path))
-    names = [file.stem for file in files]
-    twice = next((name for name in names if names.count(name) > 1), None)
-    if twice is not None:
-        raise ValueError(f"Two images in {path} are called {twice}; rename one of them.")
+    files, _ = image_files(path)
     images = []
-    for file in files:
-        image = open_image(file)
-        pixels = to_pixels(image, 1 if is_grey(image) else 3)
-        found = (pixels.shape[0], pixels.shape[1], pixels.shape[2])
+    for index, picture in read_each(files):
+        height, width, channels = picture.shape
+        found = (channels, height, width)
         shape = shape or found
-        if found != shape:
+        # Grey shows the same in three channels; colour in one would lose something.
+        if shape not in (found, (3, height, width)):
             raise ValueError(
-                f"The image {file} is {_described(found)}, but {_described(shape)} are needed; "
-                "convert it first."
+                f"The image {in_one_line(files[index])} is {_described(found)}, but "
+                f"{_described(shape)} are needed; convert it first."
             )
-        images.append(pixels)
-    return to_float(torch.stack(images)), names
+        images.append(to_pixels(picture, shape[0]))
+    return to_float(torch.stack(images)), [file.stem for file in files]
 
 
-def _files(path: Path) -> list[Path]:
-    if path.is_file():
-        return [path]
+def read_each(files: Iterable[Path]) -> Iterator[tuple[int, np.ndarray]]:
+    """Every picture with its index; those that can't be read are named together at the end.
+
+    Raises:
+        ValueError: If one or more can't be read, once the others have been given.
+    """
+    unread: list[str] = []
+    reason = ""
+    for index, file in enumerate(files):
+        try:
+            picture = read_picture(file)
+        except (FileNotFoundError, ValueError) as error:
+            reason = reason or str(error)
+            unread.append(in_one_line(file))
+            continue
+        yield index, picture
+    if len(unread) > 1:
+        names = ", ".join(unread[1 : _NAMES + 1])
+        more = f" and {len(unread) - _NAMES - 1:,} more" if len(unread) > _NAMES + 1 else ""
+        count = f"{len(unread) - 1:,} other" + ("s" if len(unread) > 2 else "")
+        reason = f"{reason.removesuffix('.')}, and the same of {count}: {names}{more}."
+    if unread:
+        raise ValueError(reason)
+
+
+def image_files(path: str | Path) -> tuple[list[Path], tuple[str, ...]]:
+    """The files that `read_images` reads, in their order, and what is left out, in words.
+
+    Raises:
+        FileNotFoundError: If there is no such file, or no image in the folder.
+        ValueError: If two have one name, or the folder can't be read.
+    """
+    path = Path(path)
     if not path.is_dir():
-        raise FileNotFoundError(f"There is no file or folder {path}; check the path.")
-    files = sorted(file for file in path.iterdir() if file.suffix.lower() in SUFFIXES)
+        if not path.exists():
+            raise FileNotFoundError(
+                f"There is no file or folder {in_one_line(path)}; check the path."
+            )
+        return [path], ()
+    listing = listed(path, deep=False)
+    kinds = Counter({kind: count for (_, kind), count in listing.left_out.items()})
+    kinds["folders"] = len(listing.folders)
+    notes = (f"left out: {summed(+kinds)}",) if +kinds else ()
+    files = [path.joinpath(*parts) for parts in listing.pictures]
     if not files:
         raise FileNotFoundError(
-            f"There are no images in {path}; files must end in {', '.join(sorted(SUFFIXES))}."
+            f"There are no images in {in_one_line(path)}{' '.join(('', *notes))}; files must end "
+            f"in {', '.join(sorted(suffixes()))}."
         )
-    return files
+    (name, count), *_ = Counter(file.stem for file in files).most_common(1)
+    if count > 1:
+        raise ValueError(
+            f"Two images in {in_one_line(path)} are called {in_one_line(name)}; rename one of them."
+        )
+    return files, notes
 
 
 def _described(shape: tuple[int, int, int]) -> str:

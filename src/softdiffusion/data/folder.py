@@ -1,27 +1,20 @@
 """Folders of image files."""
 
-from __future__ import annotations
-
 import functools
+import math
 from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
 from torch import Tensor
 
+from ..pictures import in_one_line, is_grey, read_picture, suffixes, to_pixels
+from .files import read_each
 from .images import Images, to_float
+from .layout import Layout, understood
 
-if TYPE_CHECKING:
-    from PIL import Image
-
-__all__ = ["SUFFIXES", "FolderImages", "is_grey", "open_image", "to_pixels"]
-
-SUFFIXES = {".png", ".jpg", ".jpeg", ".bmp", ".webp", ".gif", ".tif", ".tiff"}
-
-#: Without folders of its own, every tenth file is the test split.
-_HELD_OUT = 10
+__all__ = ["FolderImages"]
 
 #: For more files than this, a progress bar is shown while they are decoded.
 _MANY = 1_000
@@ -30,26 +23,28 @@ _MANY = 1_000
 class FolderImages(Images):
     """The image files below a folder, sorted by relative path.
 
-    If the folder has both subfolders `train` and `test`, they are the splits; otherwise every
-    tenth file (the 10th, 20th, ...) is the test split and the others are the training split.
-    If every file lies in a subfolder (of its split), the subfolders with images are classes: their
-    names, sorted, are numbered from 0 in `labels`. What is hidden, by a dot, is left out.
+    Folders `train` and `test` (or `val`, `validation`, ...) are the splits; without them every
+    tenth file (the 10th, 20th, ...) is the test split and the others are the training split. If
+    every file lies in a subfolder of its split, these are the classes: their names, sorted, are
+    numbered from 0 in `labels`. docs/data.md has the table of all layouts; any other is refused.
+    Links are followed. What is hidden, by a dot, and what can't be read is left out; `notes` count
+    it.
 
-    All files are decoded when the first batch is asked for, and kept in memory as uint8.
-
-    Photographs are turned upright (EXIF), transparent parts show white, an animation gives its
-    first frame, and 16-bit grey is scaled to 8 bits.
+    All files are decoded when the first batch is asked for, and kept in memory as uint8. They show
+    what a viewer shows; see `softdiffusion.pictures.read_picture`.
 
     Arguments:
         folder: The folder; its subfolders are searched too.
         split: "train" or "test".
         size: The short side is resized to this many pixels (Lanczos, antialiased), and the centre
             is cropped to a square; None keeps the size that all files then must share.
-        channels: 1 for grey, 3 for RGB; None follows the first file.
+        channels: 1 for grey, 3 for RGB; None takes RGB if any file of any split has colour, by its
+            header.
 
     Raises:
         FileNotFoundError: If the folder does not exist or has no images for this split.
-        ValueError: If the first file can't be read; for other files, with the first batch.
+        ValueError: If the layout has no meaning, or the first file can't be read; for other files,
+            with the first batch.
     """
 
     def __init__(
@@ -58,10 +53,15 @@ class FolderImages(Images):
         self.folder = folder
         self.split = split
         self.size = size
-        self.files = _files(folder, split)
-        self.labels = _labels(folder, self.files, split)
-        first = open_image(self.files[0])
-        self.channels = (1 if is_grey(first) else 3) if channels is None else channels
+        layout = understood(folder)
+        self.files = _files(layout, split)
+        self.classes = layout.classes
+        if layout.classes is not None and split in layout.labelled:
+            numbers = {name: number for number, name in enumerate(layout.classes)}
+            self.labels = torch.tensor([numbers[parts[0]] for parts in layout.files[split]])
+        first = self._first()
+        self.channels, about_channels = _channels(layout, channels, first, self.files[0])
+        self.notes = (*layout.notes, *about_channels)
         self.name = f"folder:{folder.resolve().name}"
         pixels = self._pixels(first)
         self.shape = (self.channels, pixels.shape[1], pixels.shape[2])
@@ -75,108 +75,79 @@ class FolderImages(Images):
     @functools.cached_property
     def _decoded(self) -> Tensor:
         """All images as uint8, (N, C, H, W)."""
-        from tqdm import tqdm
-
-        decoded = torch.empty((len(self), *self.shape), dtype=torch.uint8)
-        many = len(self) > _MANY
-        files = tqdm(self.files, desc="reading images", unit="file", disable=not many)
-        for index, file in enumerate(files):
-            pixels = self._pixels(open_image(file))
+        try:
+            decoded = torch.empty((len(self), *self.shape), dtype=torch.uint8)
+        except RuntimeError:  # the allocator's
+            gigabytes = len(self) * math.prod(self.shape) / 1e9
+            raise ValueError(
+                f"The {len(self):,} images of {self.name} need {gigabytes:,.1f} GB of memory, but "
+                "that much can't be had; give a smaller size."
+            ) from None
+        for index, picture in self._pictures():
+            pixels = self._pixels(picture)
             if pixels.shape != self.shape:
                 height, width = self.shape[1:]
                 raise ValueError(
-                    f"The images have different sizes: {self.files[0]} has {width} x {height} "
-                    f"pixels but {file} has {pixels.shape[2]} x {pixels.shape[1]}; give a size to "
-                    "which all are resized and cropped."
+                    f"The images have different sizes: {in_one_line(self.files[0])} has {width} x "
+                    f"{height} pixels but {in_one_line(self.files[index])} has {pixels.shape[2]} x "
+                    f"{pixels.shape[1]}; give a size to which all are resized and cropped."
                 )
             decoded[index] = pixels
         return decoded
 
-    def _pixels(self, image: Image.Image) -> Tensor:
-        return to_pixels(image, self.channels, self.size)
+    def _first(self) -> np.ndarray:
+        """The first picture; if it can't be read, the error names all such files."""
+        try:
+            return read_picture(self.files[0])
+        except (FileNotFoundError, ValueError):
+            for _ in self._pictures():
+                pass
+            raise
+
+    def _pictures(self) -> Iterator[tuple[int, np.ndarray]]:
+        from tqdm import tqdm
+
+        many = len(self) > _MANY
+        return read_each(tqdm(self.files, desc="reading images", unit="file", disable=not many))
+
+    def _pixels(self, picture: np.ndarray) -> Tensor:
+        return to_pixels(picture, self.channels, self.size)
 
 
-def to_pixels(image: Image.Image, channels: int, size: int | None = None) -> Tensor:
-    """The image in the channels and size that are asked for, uint8 (C, H, W)."""
-    from PIL import Image, ImageOps
-
-    if image.has_transparency_data:
-        image = image.convert("RGBA")
-        image = Image.alpha_composite(Image.new("RGBA", image.size, "white"), image)
-    image = image.convert("L" if channels == 1 else "RGB")
-    if size is not None:
-        image = ImageOps.fit(image, (size, size), Image.Resampling.LANCZOS)
-    pixels = np.array(image).reshape(image.height, image.width, channels)
-    return torch.from_numpy(pixels).permute(2, 0, 1)
-
-
-def _files(folder: Path, split: str) -> list[Path]:
-    if not folder.is_dir():
-        raise FileNotFoundError(f"There is no folder {folder}; check the path behind 'folder:'.")
-    own_splits = _has_own_splits(folder)
-    root = folder / split if own_splits else folder
-    files = sorted(_images(root), key=lambda path: path.relative_to(root).parts)
-    if not own_splits:
-        held_out = slice(_HELD_OUT - 1, None, _HELD_OUT)
-        if split == "test":
-            files = files[held_out]
-        else:
-            del files[held_out]
+def _files(layout: Layout, split: str) -> list[Path]:
+    files = [layout.roots[split].joinpath(*parts) for parts in layout.files[split]]
     if not files:
+        notes = "; ".join(layout.notes)
         raise FileNotFoundError(
-            f"There are no images for the {split} split in {root}; files must end in "
-            f"{', '.join(sorted(SUFFIXES))}, and without folders train and test a test split "
-            f"needs at least {_HELD_OUT} of them."
+            f"There are no images for the {split} split in {in_one_line(layout.roots[split])} "
+            f"({notes}); files must end in {', '.join(sorted(suffixes()))}, and without folders "
+            "train and test a test split needs at least 10 of them."
         )
     return files
 
 
-def _images(root: Path) -> Iterator[Path]:
-    for path in root.rglob("*"):
-        hidden = any(part[0] == "." for part in path.relative_to(root).parts)
-        if path.suffix.lower() in SUFFIXES and not hidden:
-            yield path
+def _channels(
+    layout: Layout, channels: int | None, first: np.ndarray, file: Path
+) -> tuple[int, list[str]]:
+    """The number of channels, and what is said about it."""
+    if channels is not None:
+        lost = channels == 1 and first.shape[2] == 3
+        name = in_one_line(file.name)
+        return channels, [f"colour is left out: 1 channel is asked for, {name} has 3"] * lost
+    files = (
+        layout.roots[split].joinpath(*parts)
+        for split in ("train", "test")
+        for parts in layout.files[split]
+    )
+    coloured = next((file for file in files if not _grey(file)), None)
+    if coloured is None:
+        return 1, ["1 channel, since no file has colour"]
+    return 3, [f"3 channels, since {in_one_line(coloured.name)} has colour"]
 
 
-def _labels(folder: Path, files: list[Path], split: str) -> Tensor | None:
-    """The number of every file's subfolder among those with images; None if one lies in none."""
-    own_splits = _has_own_splits(folder)
-    roots = [folder / "train", folder / "test"] if own_splits else [folder]
-    root = folder / split if own_splits else folder
-    parts = [file.relative_to(root).parts for file in files]
-    if any(len(part) == 1 for part in parts):
-        return None
-    folders = (child for parent in roots for child in parent.iterdir() if child.is_dir())
-    classes = sorted({c.name for c in folders if c.name[0] != "." and any(_images(c))})
-    return torch.tensor([classes.index(part[0]) for part in parts])
-
-
-def _has_own_splits(folder: Path) -> bool:
-    return (folder / "train").is_dir() and (folder / "test").is_dir()
-
-
-def open_image(file: Path) -> Image.Image:
-    """Decodes a file: upright, with 8 bits a channel."""
-    from PIL import Image, ImageOps
-
+def _grey(file: Path) -> bool:
+    """Whether a file has no colour; one that can't be read has none, and is named later."""
     try:
-        with Image.open(file) as opened:
-            opened.load()
-            image = ImageOps.exif_transpose(opened)
-    except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
-        raise ValueError(
-            f"The image {file} can't be read ({error}); remove it or replace it."
-        ) from None
-    if image.mode.startswith("I;16"):  # Pillow's own conversion cuts everything above 255
-        return Image.fromarray((np.asarray(image) / 257).round().astype(np.uint8))
-    if image.mode in ("I", "F"):
-        raise ValueError(
-            f"The image {file} has 32 bits a pixel and no fixed range of values; save it with 8 or "
-            "16 bits."
-        )
-    return image
-
-
-def is_grey(image: Image.Image) -> bool:
-    """Whether a file holds no colour."""
-    return image.mode in ("1", "L", "LA")
+        return is_grey(file)
+    except (FileNotFoundError, ValueError):
+        return True

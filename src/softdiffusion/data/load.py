@@ -5,13 +5,16 @@ from typing import Literal
 
 from torch import Tensor
 
-from .digits import load_digits
-from .fashion_mnist import DEBIAN_FOLDER, load_fashion_mnist
+from .digits import DIGITS, load_digits
+from .fashion_mnist import DEBIAN_FOLDER, GARMENTS, load_fashion_mnist
 from .folder import FolderImages
 from .images import ArrayImages, Images, to_float
 from .resize import area_average, framed
 
 __all__ = ["load", "open"]
+
+#: The largest side of an image; a picture of it is as large as those that are read.
+_LARGEST = 13_000
 
 Split = Literal["train", "test"]
 
@@ -24,32 +27,40 @@ def open(
     Arguments:
         name: "digits"; "fashion-mnist", from where Debian's package puts it, or
             "fashion-mnist:PATH", a folder with its four IDX files; or "folder:PATH", any folder
-            of images.
+            of images; a `~` at the start of a PATH is the home folder.
         split: "train" or "test". Digits have 1,497 and 300 images, Fashion-MNIST 60,000 and
             10,000; for the splits of a folder see `FolderImages`.
         size: The side in pixels; None keeps what the data have. Digits and Fashion-MNIST are
             shrunk by exact area averages, or get a black frame; files of a folder are resized and
             cropped.
-        channels: 1 or 3; None keeps what the data have.
+        channels: 1 or 3; None keeps what the data have: RGB, if any file of a folder has colour.
 
     Raises:
+        TypeError: If the name is no text.
         ValueError: If an argument is unknown or out of range, or data are damaged.
         FileNotFoundError: If files are missing; the message says how to get them.
         ImportError: If the digits are asked for without scikit-learn.
     """
+    if not isinstance(name, str):
+        raise TypeError(
+            f"The name of the data must be a text such as 'folder:PATH', but is {name!r}; images "
+            "in memory are given as softdiffusion.data.ArrayImages."
+        )
     if split not in ("train", "test"):
         raise ValueError(f"The split must be train or test, but is {split!r}.")
-    if size is not None and size < 1:
-        raise ValueError(f"The size must be at least 1 pixel, but is {size}.")
+    if size is not None and not 1 <= size <= _LARGEST:
+        raise ValueError(f"The size must be at least 1 pixel, at most {_LARGEST}, but is {size}.")
     if channels not in (None, 1, 3):
         raise ValueError(f"Images have 1 or 3 channels, not {channels}.")
     kind, _, path = name.partition(":")
     if kind == "folder" and path:
-        return FolderImages(Path(path), split, size, channels)
+        return FolderImages(_path(path), split, size, channels)
     if name == "digits":
         images, labels = load_digits(split)
+        classes = DIGITS
     elif kind == "fashion-mnist":
-        images, labels = load_fashion_mnist(Path(path) if path else DEBIAN_FOLDER, split)
+        images, labels = load_fashion_mnist(_path(path) if path else DEBIAN_FOLDER, split)
+        classes = GARMENTS
     else:
         raise ValueError(
             f"Unknown data {name!r}; use digits, fashion-mnist, fashion-mnist:PATH or folder:PATH."
@@ -61,7 +72,7 @@ def open(
         images = framed(to_float(images), size)
     if channels == 3:
         images = images.expand(-1, 3, -1, -1)
-    return ArrayImages(kind, images, labels)
+    return ArrayImages(kind, images, labels, classes)
 
 
 def load(
@@ -72,3 +83,13 @@ def load(
     The arguments are those of `open`.
     """
     return open(name, split=split, size=size, channels=channels).tensor()
+
+
+def _path(name: str) -> Path:
+    """The path behind a colon, which no shell has expanded."""
+    try:
+        return Path(name).expanduser()
+    except RuntimeError:
+        raise ValueError(
+            f"The home folder in {name!r} is not known; write the whole path."
+        ) from None

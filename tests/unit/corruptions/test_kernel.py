@@ -1,4 +1,5 @@
 import json
+import os
 
 import numpy as np
 import pytest
@@ -166,3 +167,85 @@ def test_files_and_lists_that_are_no_kernels_are_refused(tmp_path):
             sd.KernelBlur(tmp_path / name)
     with pytest.raises(ValueError, match="The kernel is no array of numbers: .*length 1"):
         sd.KernelBlur([[0.5], [0.5, 1.0]])
+
+
+def header(shape, kind="<f8", extra=""):
+    """The start of a file in NumPy's format, for an array of which nothing follows."""
+    text = f"{{'descr': '{kind}', 'fortran_order': False, 'shape': {shape}{extra}}}".encode()
+    text += b" " * (-(len(text) + 11) % 64) + b"\n"
+    return b"\x93NUMPY\1\0" + len(text).to_bytes(2, "little") + text
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        b"",
+        b"PK\3\4",
+        header("(1000001, 1000001)"),  # 8 TB
+        header("(9223372036854775807,)"),
+        header("(-3, -3)") + bytes(72),
+        header("(3, 3)") + bytes(71),
+        header("(3.5,)") + bytes(72),
+        header("(3, 3)", "|O") + bytes(72),
+        header("(3,)", "<c16") + bytes(48),
+        header("(3,)", "<U4") + bytes(48),
+        header("(3,)", "<f8', 'x': '") + bytes(24),
+        header("(3,)", "<m8") + bytes(24),
+        header("()*10**8"),
+    ],
+    ids=repr,
+)
+def test_odd_files_of_numpy_are_refused_before_anything_is_allocated(tmp_path, content):
+    (tmp_path / "kernel.npy").write_bytes(content)
+    with pytest.raises(ValueError, match="kernel.npy is no array of numbers") as caught:
+        sd.KernelBlur(tmp_path / "kernel.npy")
+    assert str(caught.value).isprintable()
+
+
+def test_other_things_than_files_are_refused(tmp_path):
+    os.mkfifo(tmp_path / "kernel.npy")
+    with pytest.raises(ValueError, match="kernel.npy is a pipe"):
+        sd.KernelBlur(tmp_path / "kernel.npy")
+    with pytest.raises(FileNotFoundError, match="There is no kernel .*absent.npy; check the path"):
+        sd.KernelBlur(tmp_path / "absent.npy")
+
+
+@pytest.mark.parametrize(
+    ("kernel", "message"),
+    [
+        (None, "is no array of numbers"),
+        ([[1j]], "is no array of numbers"),
+        (torch.ones(3, dtype=torch.complex64), "real numbers, but has complex"),
+        (np.ones(3, dtype=np.complex128), "real numbers, but has complex"),
+        (np.array([None, 1, 2]), "is no array of numbers"),
+        ({}, "is no array of numbers"),
+        ([1e30] * 3, r"add up to at most 1e\+15, .* but add up to 3e\+30"),
+        (torch.zeros(0), "needs an odd length"),
+    ],
+)
+def test_arrays_that_are_no_kernels_are_refused(kernel, message):
+    with pytest.raises(ValueError, match=message):
+        sd.KernelBlur(kernel)
+
+
+def test_arrays_of_numpy_are_kernels():
+    for kernel in (KERNEL, KERNEL.astype(np.float32), np.asfortranarray(KERNEL)):
+        assert torch.equal(sd.KernelBlur(kernel).kernel.double(), torch.from_numpy(KERNEL))
+    assert sd.KernelBlur(np.array([0, 1, 0])).kernel.tolist() == [0, 1, 0]
+
+
+def test_an_image_is_a_kernel_as_it_is_seen(tmp_path):
+    """On white where it is transparent, upright, and by its palette."""
+    strokes = np.zeros((3, 3, 4), np.uint8)
+    strokes[..., 3] = 255
+    strokes[1, 1, 3] = 0
+    Image.fromarray(strokes).save(tmp_path / "hole.png")
+    kernel = sd.KernelBlur(tmp_path / "hole.png").kernel
+    assert kernel.tolist() == [[0, 0, 0], [0, 1, 0], [0, 0, 0]]
+    lying = np.zeros((3, 5), np.uint8)
+    lying[0] = 255
+    tags = Image.Exif()
+    tags[274] = 6  # to be turned by 90 degrees
+    Image.fromarray(lying).save(tmp_path / "lying.png", exif=tags)
+    kernel = sd.KernelBlur(tmp_path / "lying.png").kernel
+    assert kernel.shape == (5, 3) and kernel[:, 2].tolist() == [0.2] * 5

@@ -43,6 +43,11 @@ def test_an_image_file_is_read_when_built(tmp_path):
         ([[0.5, 1.5]], r"lie in \[0, 1\], .* from 0.5 to 1.5"),
         ([[0.5, float("nan")]], "must be finite, but 1 of its 2 entries"),
         ([[0.5], [0.5, 1.0]], "sequence of length"),
+        (None, "The mask is no array of numbers"),
+        ({}, "The mask is no array of numbers"),
+        ([["a"]], "The mask is no array of numbers"),
+        (torch.ones(2, 3, dtype=torch.complex64), "real numbers, but has complex"),
+        (torch.zeros(0, 3), "needs at least one pixel"),
     ],
 )
 def test_impossible_masks_are_refused(mask, message):
@@ -57,9 +62,9 @@ def test_files_that_are_no_masks_are_refused(tmp_path):
     text.write_text("no image")
     with pytest.raises(ValueError, match="text.png can't be read .*; give another file"):
         sd.MaskImage(str(text))
-    deep = tmp_path / "deep.png"
-    Image.fromarray(np.zeros((2, 2), dtype=np.uint16)).save(deep)
-    with pytest.raises(ValueError, match="deep.png has more than 8 bits a pixel"):
+    deep = tmp_path / "deep.tiff"
+    Image.fromarray(np.zeros((2, 2), dtype=np.float32)).save(deep)
+    with pytest.raises(ValueError, match="deep.tiff can't be read .*32 bits a pixel"):
         sd.MaskImage(str(deep))
 
 
@@ -67,3 +72,15 @@ def test_files_that_are_no_masks_are_refused(tmp_path):
 def test_images_of_another_shape_are_refused(shape):
     with pytest.raises(ValueError, match=r"does not fit images of shape \(3, 2, 3\)"):
         sd.MaskImage(torch.ones(shape)).at(0.5)(X)
+
+
+def test_arrays_of_numpy_are_masks():
+    assert torch.equal(sd.MaskImage(np.array(MASK)).mask, torch.tensor(MASK))
+    assert torch.equal(sd.MaskImage(np.array(MASK) > 0.5).mask, (torch.tensor(MASK) > 0.5).float())
+
+
+def test_a_mask_keeps_16_bits(tmp_path):
+    values = np.array([[0, 1, 65535], [32768, 257, 258]], dtype=np.uint16)
+    Image.fromarray(values).save(tmp_path / "deep.png")
+    mask = sd.MaskImage(tmp_path / "deep.png").mask
+    assert torch.equal(mask, torch.from_numpy(values / 65535).float())

@@ -93,13 +93,28 @@ def test_other_formats(tmp_path, suffix):
     assert torch.equal(data.load(f"folder:{tmp_path}", channels=1)[0], to_unit(grey))
 
 
-def test_channels_follow_the_first_file(tmp_path):
-    Image.fromarray(pixels(0, channels=1)).save(tmp_path / "0.png")
-    Image.fromarray(pixels(1)).save(tmp_path / "1.png")
-    assert data.open(f"folder:{tmp_path}").shape == (1, 12, 12)
-    rgb = data.load(f"folder:{tmp_path}", channels=3)
+def test_channels_follow_all_files_of_both_splits(tmp_path):
+    for i in range(10):
+        Image.fromarray(pixels(0, channels=1)).save(tmp_path / f"{i}.png")
+    grey = data.open(f"folder:{tmp_path}")
+    assert grey.shape == (1, 12, 12) and "1 channel, since no file has colour" in grey.notes
+    Image.fromarray(pixels(1)).save(tmp_path / "9.png")  # held out
+    for split in ("train", "test"):
+        colour = data.open(f"folder:{tmp_path}", split=split)
+        assert colour.shape == (3, 12, 12)
+        assert "3 channels, since 9.png has colour" in colour.notes
+
+
+def test_grey_is_read_as_colour_and_colour_as_grey(tmp_path):
+    Image.fromarray(pixels(0, channels=1)).save(tmp_path / "1.png")
+    Image.fromarray(pixels(1)).save(tmp_path / "0.png")
+    rgb = data.load(f"folder:{tmp_path}", channels=3).flip(0)
     assert torch.equal(rgb[0], to_unit(pixels(0, channels=1)).expand(3, -1, -1))
     assert torch.equal(rgb[1], to_unit(pixels(1)))
+    grey = data.open(f"folder:{tmp_path}", channels=1)
+    assert "colour is left out: 1 channel is asked for, 0.png has 3" in grey.notes
+    luma = Image.fromarray(pixels(1)).convert("L")
+    assert torch.equal(grey.tensor()[0], to_unit(np.asarray(luma)))
 
 
 def test_transparent_parts_show_white(tmp_path):

@@ -1,4 +1,5 @@
 import gzip
+import os
 import struct
 
 import numpy as np
@@ -95,6 +96,14 @@ def test_fashion_mnist_of_fractional_size(four_files):
     assert torch.allclose(small.mean((1, 2, 3)), whole.mean((1, 2, 3)), rtol=0, atol=1e-5)
 
 
+def test_classes_have_names(four_files):
+    folder, _ = four_files
+    for split in ("train", "test"):
+        assert data.open("digits", split=split).classes == tuple("0123456789")
+        names = data.open(f"fashion-mnist:{folder}", split=split).classes
+        assert len(names) == 10 and (names[0], names[9]) == ("T-shirt/top", "Ankle boot")
+
+
 @needs_fashion_mnist
 def test_the_real_fashion_mnist():
     for split, count in (("train", 60_000), ("test", 10_000)):
@@ -139,6 +148,51 @@ def test_truncated_raw_idx_file(four_files):
         data.open(f"fashion-mnist:{folder}", split="test")
 
 
+def test_a_small_file_that_holds_no_end_of_numbers_is_refused(four_files):
+    folder, _ = four_files
+    path = folder / "train-images-idx3-ubyte.gz"
+    zeros = gzip.compress(bytes(2**24))  # 16 kB; one after the other they are one file
+    for shape, message in (
+        ((6, 28, 28), "announces 4704 values but holds more"),
+        ((2**20, 2**20, 2**20), "announces 1,152,921,504,606,846,976 values, but 1 to"),
+    ):
+        start = bytes((0, 0, 8, 3)) + struct.pack(">3I", *shape)
+        path.write_bytes(gzip.compress(start) + zeros * 50)
+        with pytest.raises(ValueError, match=f"ubyte.gz is damaged: it {message}"):
+            data.open(f"fashion-mnist:{folder}")
+
+
+def test_labels_beyond_the_classes_are_refused(four_files):
+    folder, _ = four_files
+    (folder / "t10k-labels-idx1-ubyte").write_bytes(idx(np.array([0, 3, 10, 9], np.uint8)))
+    with pytest.raises(ValueError, match="t10k-labels-.* damaged: they reach 10, but there are 10"):
+        data.open(f"fashion-mnist:{folder}", split="test")
+
+
+def test_pipes_and_folders_are_no_idx_files(four_files):
+    folder, _ = four_files
+    path = folder / "t10k-labels-idx1-ubyte"
+    path.unlink()
+    os.mkfifo(path)
+    with pytest.raises(ValueError, match="ubyte is a pipe, a socket or a device"):
+        data.open(f"fashion-mnist:{folder}", split="test")
+    path.unlink()
+    path.mkdir()
+    with pytest.raises(ValueError, match="ubyte is a folder, where a file is needed"):
+        data.open(f"fashion-mnist:{folder}", split="test")
+
+
+def test_images_without_pixels_are_refused(four_files):
+    folder, _ = four_files
+    for shape in ((4, 0, 28), (0, 28, 28)):
+        content = idx(np.zeros(shape, np.uint8))
+        (folder / "t10k-images-idx3-ubyte").write_bytes(content)
+        (folder / "t10k-labels-idx1-ubyte").write_bytes(idx(np.zeros(shape[0], np.uint8)))
+        for size in (None, 14, 56):
+            with pytest.raises(ValueError, match="announces 0 values"):
+                data.open(f"fashion-mnist:{folder}", split="test", size=size)
+
+
 def test_images_and_labels_must_match_in_number(four_files):
     folder, _ = four_files
     (folder / "t10k-labels-idx1-ubyte").write_bytes(idx(np.zeros(3, np.uint8)))
@@ -155,6 +209,7 @@ def test_images_and_labels_must_match_in_number(four_files):
         ("digits", {"split": "validation"}, "train or test"),
         ("digits", {"channels": 2}, "1 or 3 channels"),
         ("digits", {"size": 0}, "at least 1 pixel"),
+        ("digits", {"size": 10**9}, "at most 13000, but is 1000000000"),
     ],
 )
 def test_bad_arguments(name, options, message):
