@@ -79,7 +79,8 @@ def test_commands_that_are_stopped_end_whether_they_heed_it_or_not(
     commands = Commands(study, jobs=1, threads=1)
     with ThreadPoolExecutor(1) as pool:
         ended = pool.submit(commands.run, ["train"], tmp_path)
-        while not (log := tmp_path / "log.txt").is_file() or not log.read_text():
+        log = tmp_path / "log.txt"
+        while not commands.processes or not log.read_text():
             assert not ended.done()
             time.sleep(0.01)
         (process,) = commands.processes
