@@ -1,5 +1,8 @@
 """What all tests share: reproducible random inputs, one thread, and real images."""
 
+import os
+import tempfile
+
 import pytest
 import torch
 from hypothesis import HealthCheck, settings
@@ -17,6 +20,10 @@ settings.register_profile(
 )
 settings.load_profile("reproducible")
 torch.set_num_threads(1)
+
+# Features are cached for the length of the tests, and not among those of the user.
+_CACHE = tempfile.TemporaryDirectory(prefix="softdiffusion-tests-")
+os.environ["XDG_CACHE_HOME"] = _CACHE.name
 
 
 @pytest.fixture(scope="session")

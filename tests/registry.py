@@ -31,10 +31,13 @@ from tests.physics import AsPhysics
 
 #: Parts of the package whose classes are no part of a model.
 OUTSIDE = {
+    "__main__": "the command",
+    "arguments": "functions alone",
     "checks": "functions alone",
     "cli": "commands",
     "configuration": "functions alone",
     "data": "images, not models",
+    "exports": "what the others export",
     "files": "functions alone",
     "metrics": "measure images",
     "pictures": "functions alone",

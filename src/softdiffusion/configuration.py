@@ -82,7 +82,7 @@ def from_config(config: JSON, tensors: dict[str, Tensor], trust: Sequence[str] =
         return cls(**built)
     except TypeError as error:
         raise ValueError(
-            f"{config['class_path']} can't be built from its init_args: {error}."
+            f"{config['class_path']} can't be built from its init_args: {str(error).rstrip('.')}."
         ) from error
 
 

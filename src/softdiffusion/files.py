@@ -7,18 +7,22 @@ or fill the program.
 """
 
 import json
+import math
 import os
+import re
 import stat
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
 __all__ = [
+    "YAML_ERRORS",
     "check_regular",
     "check_writable",
     "check_yaml",
     "drafted",
+    "finite",
     "locked",
     "parse_json",
     "read_bytes",
@@ -36,6 +40,9 @@ _LARGEST_TEXT = 256 * 2**20
 
 #: The largest YAML document, in values, each counted as often as aliases repeat it.
 _MOST_VALUES = 100_000
+
+#: What PyYAML raises beside its own errors, where a tag does not fit its value.
+YAML_ERRORS = (ValueError, KeyError, AttributeError, TypeError, ArithmeticError, RecursionError)
 
 #: The deepest YAML document; Python's own recursion ends not far behind.
 _DEEPEST = 60
@@ -143,7 +150,7 @@ def read_yaml(path: Path) -> Any:
     try:
         check_yaml(text)
         return yaml.safe_load(text)
-    except (yaml.YAMLError, ValueError, OverflowError) as error:
+    except (yaml.YAMLError, *YAML_ERRORS) as error:
         raise ValueError(f"{path} is no YAML: {' '.join(str(error).split())}.") from None
 
 
@@ -202,31 +209,69 @@ def write_text(path: Path, text: str) -> None:
         draft.write_text(text, encoding="utf-8")
 
 
+def finite(value: Any) -> Any:
+    """The value with None, in JSON null, in the places of NaN and infinity, which JSON lacks.
+
+    Such numbers are measured where there is nothing to compare: the signal-to-noise ratio of equal
+    images is infinite.
+    """
+    if isinstance(value, float):
+        return value if math.isfinite(value) else None
+    if isinstance(value, dict):
+        return {key: finite(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [finite(item) for item in value]
+    return value
+
+
 def write_json(path: Path, value: Any) -> None:
     """Replaces a file by a value as JSON.
 
     Raises:
-        ValueError: If the value holds NaN or infinity, which JSON does not have.
+        ValueError: If the value holds NaN or infinity, which JSON does not have; see `finite`.
     """
     write_text(path, json.dumps(value, indent=2, allow_nan=False) + "\n")
 
 
 @contextmanager
-def drafted(path: Path) -> Iterator[Path]:
+def drafted(path: Path, lasting: bool = True) -> Iterator[Path]:
     """Gives the path of a draft, `.NAME.draft`, that becomes the file once the block has ended.
 
     If the block raises, the draft is removed and the file stays as it was. A draft that a kill left
     is written over by the next one.
+
+    Arguments:
+        path: The file; folders that are missing are made.
+        lasting: Whether it is brought to the disk, so that a power cut keeps it. That takes a
+            hundredth of a second, which thousands of files that can be made again are not worth.
+
+    Raises:
+        OSError: If it can't be written; the error names the file, whichever library raised it.
     """
-    path.parent.mkdir(parents=True, exist_ok=True)
     draft = path.with_name(f".{path.name}.draft")
     try:
+        path.parent.mkdir(parents=True, exist_ok=True)
         yield draft
-        sync(draft)
-        rename(draft, path)
-    except BaseException:
-        draft.unlink(missing_ok=True)
-        raise
+        if lasting:
+            sync(draft)
+            rename(draft, path)
+        else:
+            os.replace(draft, path)
+    except BaseException as error:
+        with suppress(OSError):
+            draft.unlink(missing_ok=True)
+        number = _number(error)
+        if number is None or getattr(error, "filename", None) not in (None, str(draft)):
+            raise
+        raise OSError(number, os.strerror(number), str(path)) from error
+
+
+def _number(error: BaseException) -> int | None:
+    """The number of an error of the operating system, as Python or as Rust, in safetensors, say."""
+    if isinstance(error, OSError):
+        return error.errno
+    found = re.search(r"\(os error (\d+)\)", str(error))
+    return None if found is None else int(found[1])
 
 
 def rename(source: Path, target: Path) -> None:

@@ -14,7 +14,17 @@ from typing import Literal
 import torch
 from torch import Tensor
 
-from .checks import check_range, per_sample
+from .arguments import checked
+from .checks import (
+    SMALLEST,
+    ImageLike,
+    as_images,
+    check_count,
+    check_range,
+    is_traced,
+    per_sample,
+    shown,
+)
 from .process import SoftDiffusion
 
 __all__ = [
@@ -39,8 +49,14 @@ Weight = Literal["1", "1/sigma^2"]
 class Objective(ABC):
     """A loss for every sample of a batch."""
 
+    @checked
     def __call__(
-        self, process: SoftDiffusion, denoiser: Predictor, x0: Tensor, t: Tensor, noise: Tensor
+        self,
+        process: SoftDiffusion,
+        denoiser: Predictor,
+        x0: ImageLike,
+        t: Tensor,
+        noise: ImageLike,
     ) -> Tensor:
         """Corrupts the images and returns the loss of the denoiser's predictions, (B,).
 
@@ -54,19 +70,28 @@ class Objective(ABC):
         Raises:
             ValueError: If `t` is not one time a sample, or lies outside [0, 1].
         """
-        if t.shape != x0.shape[:1]:
+        x0, noise = as_images("The images x0", x0), as_images("The noise", noise)
+        if not isinstance(t, Tensor) or t.shape != x0.shape[:1]:
             raise ValueError(
-                f"Training needs one time a sample, shape {tuple(x0.shape[:1])}, but t has shape "
-                f"{tuple(t.shape)}."
+                f"Training needs one time a sample, shape {tuple(x0.shape[:1])}, but t "
+                f"{f'has shape {tuple(t.shape)}' if isinstance(t, Tensor) else f'is {shown(t)}'}."
             )
         x0_hat = denoiser(process.perturb(x0, t, noise), t)
-        return self.loss(process, x0_hat - x0, t, noise)
+        if not isinstance(x0_hat, Tensor) or x0_hat.shape != x0.shape:
+            raise ValueError(
+                f"A denoiser must keep the shape of its images, {tuple(x0.shape)}, but "
+                f"{type(denoiser).__name__} returned {shown(x0_hat)}."
+            )
+        # Squares and their sums are too large, or too coarse, for half precision.
+        wide = torch.promote_types(torch.promote_types(x0_hat.dtype, x0.dtype), torch.float32)
+        return self.loss(process, x0_hat.to(wide) - x0, t, noise)
 
     @abstractmethod
     def loss(self, process: SoftDiffusion, error: Tensor, t: Tensor, noise: Tensor) -> Tensor:
         r"""The loss (B,) of an error :math:`e = \hat x_0 - x_0`, (B, C, ...)."""
 
 
+@checked
 class SoftScoreMatching(Objective):
     r""":math:`w(t)\, \lVert C_t e \rVert^2`: once corrupted, the prediction is the observation.
 
@@ -95,6 +120,7 @@ class SoftScoreMatching(Objective):
 soft_score_matching = SoftScoreMatching()
 
 
+@checked
 class CleanRegression(Objective):
     r""":math:`\lVert e \rVert^2`, or :math:`\lVert e \rVert_1` as in Cold Diffusion.
 
@@ -130,6 +156,7 @@ class DenoisingScoreMatching(Objective):
         return process.sigma(t) ** 2 * square(difference)
 
 
+@checked
 class LookAhead(Objective):
     r""":math:`\lVert C_s e \rVert^2` with :math:`s = \max(t - 1/N, 0)`: the next level must match.
 
@@ -150,6 +177,7 @@ class LookAhead(Objective):
         return square(process.operator(earlier(t, self.steps))(error))
 
 
+@checked
 class StepMatched(Objective):
     r""":math:`\lVert (C_s - \rho C_t) e \rVert^2 + w \lVert C_t e \rVert^2`: the step is right.
 
@@ -190,7 +218,7 @@ class DriftMatched(Objective):
     def loss(self, process: SoftDiffusion, error: Tensor, t: Tensor, noise: Tensor) -> Tensor:
         sigma, slope = with_derivative(process.sigma, t)
         C_e, dC_e = with_derivative(lambda time: process.operator(time)(error), t)
-        if ((sigma == 0) & (slope != 0)).any():
+        if not is_traced() and ((sigma < SMALLEST) & (slope != 0)).any():
             raise ValueError(
                 "The drift is infinite where the noise starts from zero; use times with sigma > 0, "
                 "or the step-matched loss."
@@ -220,10 +248,10 @@ def weigh(weight: Weight, process: SoftDiffusion, t: Tensor) -> Tensor:
     if weight == "1":
         return torch.ones_like(t)
     sigma = process.sigma(t)
-    if (sigma == 0).any():
+    if not is_traced() and (sigma < SMALLEST).any():
         raise ValueError(
-            "The weight 1/sigma^2 needs noise, but sigma is 0 at one of the times; use the weight "
-            "1, or a schedule with sigma > 0."
+            "The weight 1/sigma^2 needs noise, but sigma is 0, or below 1e-9, at one of the times; "
+            "use the weight 1, or a schedule with sigma > 0."
         )
     return sigma**-2
 
@@ -232,4 +260,4 @@ def check_steps(steps: int) -> int:
     """Returns the number of steps if it is at least 1."""
     if steps < 1:
         raise ValueError(f"The number of steps must be at least 1, but is {steps}.")
-    return steps
+    return check_count("The number of steps", steps, 1, 1_000_000)

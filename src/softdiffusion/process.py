@@ -5,7 +5,8 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from .checks import check_range, check_real, per_sample
+from .arguments import checked
+from .checks import SMALLEST, ImageLike, as_images, check_range, is_traced, per_sample
 from .corruptions import Corruption
 from .operators import Diagonal, LinearOperator, Scale
 from .schedules import Schedule
@@ -15,6 +16,7 @@ __all__ = ["SoftDiffusion", "Transition"]
 Time = float | Tensor
 
 
+@checked
 class SoftDiffusion:
     r"""The forward process :math:`x_t = C_t x_0 + \sigma_t \eta`, with :math:`\eta \sim N(0, I)`.
 
@@ -46,7 +48,7 @@ class SoftDiffusion:
     def _operator(self, t: Tensor) -> LinearOperator:
         return self.corruption.operator(self.schedule.severity(t))
 
-    def perturb(self, x0: Tensor, t: Time, noise: Tensor) -> Tensor:
+    def perturb(self, x0: ImageLike, t: Time, noise: ImageLike) -> Tensor:
         r"""Returns :math:`x_t = C_t x_0 + \sigma_t \eta`.
 
         Arguments:
@@ -58,7 +60,8 @@ class SoftDiffusion:
             ValueError: If shapes differ, the images are no real numbers or a time lies outside
                 [0, 1].
         """
-        check_real(x0)
+        x0 = as_images("The images x0", x0)
+        noise = as_images("The noise", noise)
         if noise.shape != x0.shape:
             raise ValueError(
                 f"The noise must have the images' shape {tuple(x0.shape)}, but has "
@@ -68,6 +71,7 @@ class SoftDiffusion:
         sigma = per_sample(self.schedule.sigma(t), x0).to(x0.dtype)
         return self._operator(t)(x0) + sigma * noise
 
+    @checked
     def score(self, x_t: Tensor, t: Time, x0_hat: Tensor) -> Tensor:
         r"""Returns :math:`(C_t \hat x_0 - x_t) / \sigma_t^2`.
 
@@ -77,10 +81,17 @@ class SoftDiffusion:
         Raises:
             ValueError: If there is no noise at `t`, so that no score exists.
         """
+        x_t, x0_hat = as_images("The states x_t", x_t), as_images("The images x0_hat", x0_hat)
+        if x_t.shape != x0_hat.shape:
+            raise ValueError(
+                f"The images x0_hat must have the shape {tuple(x_t.shape)} of the states x_t, but "
+                f"have {tuple(x0_hat.shape)}."
+            )
         t = _time(t)
         variance = per_sample(self._positive_sigma(t), x_t) ** 2
         return ((self._operator(t)(x0_hat) - x_t) / variance).to(x_t.dtype)
 
+    @checked
     def snr(self, t: Time, spectrum: Tensor) -> Tensor:
         r"""The signal-to-noise ratio of every mode, :math:`\lambda_k^2 v_k / \sigma_t^2`.
 
@@ -96,7 +107,7 @@ class SoftDiffusion:
             ValueError: If there is no noise at `t`, or the corruption has no transform.
         """
         t = _time(t)
-        z = spectrum[None]
+        z = as_images("The spectrum", spectrum[None])
         return self.spectrum(t, z) ** 2 * z / per_sample(self._positive_sigma(t), z) ** 2
 
     def spectrum(self, t: Time, z: Tensor) -> Tensor:
@@ -140,14 +151,16 @@ class SoftDiffusion:
 
     def _positive_sigma(self, t: Tensor) -> Tensor:
         sigma = self.schedule.sigma(t)
-        if (sigma == 0).any():
+        if not is_traced() and (sigma < SMALLEST).any():
             raise ValueError(
-                "There is no noise at this time (sigma = 0), so scores and signal-to-noise ratios "
-                "do not exist there; use a later time or a schedule with sigma > 0."
+                "There is no noise at this time (sigma = 0), or less than 1e-9, so scores and "
+                "signal-to-noise ratios do not exist there; use a later time or a schedule with "
+                "sigma > 0."
             )
         return sigma
 
 
+@checked
 @dataclass(frozen=True)
 class Transition:
     """A hop from time t to time s <= t: operators and noise levels at both ends."""

@@ -1,18 +1,26 @@
 """Random numbers as an argument: one generator for a batch, or one for every image of it."""
 
 from collections.abc import Iterable, Sequence
+from itertools import islice
 
 import numpy as np
 import torch
 from torch import Tensor
 
+from .arguments import checked
+from .checks import shown
+
 __all__ = ["Generator", "generators", "randn"]
+
+#: So many generators take some gigabytes.
+_MOST = 1_000_000
 
 #: What every function that draws noise takes: nothing (torch's global state), one generator for
 #: the whole batch, or one generator for every image.
 Generator = torch.Generator | Sequence[torch.Generator] | None
 
 
+@checked
 def generators(seed: int, indices: Iterable[int]) -> list[torch.Generator]:
     """Returns one CPU generator for every image, a pure function of the seed and its index.
 
@@ -23,18 +31,32 @@ def generators(seed: int, indices: Iterable[int]) -> list[torch.Generator]:
         indices: The number of every image, each in [0, 2^32).
 
     Raises:
-        ValueError: If the seed or an index lies outside.
+        TypeError: If one of them is no whole number.
+        ValueError: If the seed or an index lies outside, or there are more than a million.
     """
-    indices = list(indices)
-    for number in (seed, *indices):
-        if not 0 <= number < 2**32:
-            raise ValueError(f"Seeds and indices must lie in [0, 2^32), but one is {number}.")
+    if isinstance(indices, Tensor | np.ndarray):
+        indices = torch.as_tensor(indices).to_dense().tolist()
+    if not isinstance(indices, Iterable):
+        raise TypeError(f"Indices must be a sequence of whole numbers, but are {shown(indices)}.")
+    # A range may be longer than any memory.
+    indices = [_checked("Indices", index) for index in islice(indices, _MOST + 1)]
+    if len(indices) > _MOST:
+        raise ValueError(f"At most {_MOST:,} generators are made at once; give fewer indices.")
+    seed = _checked("Seeds", seed)
 
     def state(index: int) -> int:
         # SeedSequence mixes its words of 32 bits: (0, 1) and (1, 0) are unrelated streams.
         return int(np.random.SeedSequence([seed, index]).generate_state(1, np.uint64)[0] >> 1)
 
     return [torch.Generator().manual_seed(state(index)) for index in indices]
+
+
+def _checked(name: str, number: int) -> int:
+    if isinstance(number, bool) or not isinstance(number, int | np.integer):
+        raise TypeError(f"{name} must be whole numbers, but one is {shown(number)}.")
+    if not 0 <= number < 2**32:
+        raise ValueError(f"Seeds and indices must lie in [0, 2^32), but one is {shown(number)}.")
+    return int(number)
 
 
 def randn(

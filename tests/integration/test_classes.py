@@ -4,11 +4,13 @@ import json
 
 import pytest
 import torch
+from PIL import Image
 
 import softdiffusion as sd
 from softdiffusion import schedules
 from softdiffusion.cli.main import main
 from softdiffusion.data import ArrayImages
+from tests.command import contents
 
 
 def black_and_white(n: int) -> ArrayImages:
@@ -84,6 +86,27 @@ def test_classes_from_the_command_line(tmp_path, capsys):
     with pytest.raises(SystemExit) as stop:
         main([*sample, "--guidance", "2.0"])
     assert "name them with --labels" in str(stop.value)
+
+
+def test_classes_by_their_names(tmp_path):
+    """The pictures are those of the numbers, and the names stand under them."""
+    run = tmp_path / "run"
+    main([*TRAIN.split(), "--backbone.classes", "10", "--out", str(run)])
+    config = run / "final" / "config.json"
+    names = ["zero", "one", "two", "3", "four", "five, or so", "six", "seven", "eight", "nine"]
+    config.write_text(json.dumps(json.loads(config.read_text()) | {"classes": names}))
+    sample = ["sample", "--model", str(run), "--count", "4", "--steps", "2", "--labels"]
+    given = (["2", "5"], ["[2,5]"], ["two", "five, or so"], ["two", "5"])
+    for index, labels in enumerate(given):
+        main([*sample, *labels, "--out", str(tmp_path / str(index))])
+    first, *others = (contents(tmp_path / str(index)) for index in range(len(given)))
+    assert len(first) == 5
+    assert all(other == first for other in others)
+    with Image.open(tmp_path / "0" / "grid.png") as grid:
+        assert grid.height > grid.width  # there is room for the names
+    with pytest.raises(SystemExit) as stop:
+        main([*sample, "two,ten", "--out", str(tmp_path / "ten")])
+    assert "no class 'ten'; --labels takes zero, one, two, 3, four, five, or so" in str(stop.value)
 
 
 def test_a_model_without_classes_says_so(tmp_path):

@@ -9,8 +9,11 @@ from torch.testing import assert_close
 
 from tests.command import ON_PROCESSOR
 
+#: Adam's first steps are as long as the learning rate, however small a gradient is: what is rounded
+#: otherwise may move by one of 1e-4, of which the average takes a tenth.
 COMMAND = (
     "-m softdiffusion.cli.main train --data digits --images 640 --batch_size 16 --log_every 160 "
+    "--learning_rate 1e-4 "
     "--backbone SmallUNet --backbone.width 8 --backbone.multipliers [1] "
     "--backbone.attention false --progress false --out"
 )

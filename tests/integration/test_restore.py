@@ -1,6 +1,8 @@
 """`softdiffusion restore` from a training to the report."""
 
-import json
+import contextlib
+import os
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -10,7 +12,10 @@ from PIL import Image
 
 import softdiffusion as sd
 from softdiffusion.cli.main import main
+from softdiffusion.cli.originals import Comparison
 from softdiffusion.data import read_images
+from softdiffusion.files import read_json
+from tests.command import contents
 
 TRAIN = (
     "train --data digits --images 320 --batch_size 32 --warmup 32 --backbone SmallUNet "
@@ -36,11 +41,12 @@ def folder(tmp_path_factory) -> Path:
 
 
 def restore(folder: Path, command: str) -> dict:
-    """Runs the command, in which {} stands for the folder, and returns its report."""
+    """Runs the command, in which {} stands for the folder, into a new one; returns its report."""
+    shutil.rmtree(folder / "out", ignore_errors=True)
     arguments = f"restore --model {{}}/model --out {{}}/out --progress false {command}"
     arguments = arguments.replace("{}", str(folder))
     main(arguments.split())
-    return json.loads((folder / "out" / "report.json").read_text())
+    return read_json(folder / "out" / "report.json")  # which refuses Infinity and NaN
 
 
 def refused(folder: Path, command: str, capsys) -> str:
@@ -58,7 +64,7 @@ def test_a_known_severity(folder, capsys):
     assert "data consistency: root mean square" in said and "PSNR" in said
     assert [row["name"] for row in report["images"]] == ["one", "three", "two"]
     for row in report["images"]:
-        assert row["severity"] == 1 and 0 < row["t"] < 1 and len(row["residual"]) == 4
+        assert row["severity"] == 1 and 0 < row["t"] <= 1 and len(row["residual"]) == 4
     methods = report["quality"]["methods"]
     assert list(methods) == ["degraded", "pseudo-inverse", "Wiener", "one step", "sample", "mean"]
     degraded, originals = (
@@ -161,7 +167,8 @@ def test_bad_input_ends_in_one_sentence(folder, tmp_path, capsys):
     blurred = "--input {}/blurred"
     assert "must be in [" in message(f"{blurred} --severity 90")
     assert "must be in [" in message(f"{blurred} --severity -1")
-    assert "noise of 0.9" in message(f"{blurred} --severity 1 --sigma_y 0.9")
+    said = message(f"{blurred} --severity 1 --sigma_y 0.9")
+    assert "noise of 0.9" in said and "--route operator" in said
     assert "give both of them" in message(f"{blurred} --operator FadingMask")
     assert "give it or an operator" in message(
         f"{blurred} --severity 1 --operator FadingMask --operator_severity 1"
@@ -171,7 +178,9 @@ def test_bad_input_ends_in_one_sentence(folder, tmp_path, capsys):
     )
     assert "no file or folder" in message("--input {}/absent --severity 1")
     assert "no images in" in message(f"--input {tmp_path} --severity 1")
-    assert "at least 1, but are 0" in message(f"{blurred} --severity 1 --samples 0")
+    assert "--samples must be in [1, 10000], but is 0" in message(
+        f"{blurred} --severity 1 --samples 0"
+    )
     assert "not a saved model" in message(f"{blurred} --severity 1 --model {tmp_path}")
     assert "device 'abacus' can't be used" in message(f"{blurred} --severity 1 --device abacus")
     assert "no original called" in message(f"{blurred} --severity 1 --originals {tmp_path}/x")
@@ -190,3 +199,124 @@ def test_images_of_another_size_or_colour_are_refused(folder, tmp_path, capsys):
     for name, what in (("tall", "8 x 9 pixels in grey"), ("colour", "8 x 8 pixels in 3 channels")):
         said = refused(folder, f"--input {tmp_path}/{name}.png --severity 1", capsys)
         assert f"{name}.png is {what}, but 8 x 8 pixels in grey are needed" in said
+
+
+def test_a_stopped_restoration_goes_on_and_ends_in_the_same_tree(folder, tmp_path, monkeypatch):
+    """Stopped before every rename in turn; what is in the report is not restored again."""
+    sd.plots.save_images(sd.data.load("digits", split="test")[:20], tmp_path / "many")
+    command = (
+        f"restore --model {folder}/model --input {tmp_path}/many --severity 1 --samples 1 "
+        f"--sigma_y 0.05 --batch_size 1 --progress false --sampler BridgeSampler --sampler.steps 2"
+    )
+    main([*command.split(), "--out", str(tmp_path / "whole")])
+    expected = contents(tmp_path / "whole")
+    rename, count = os.replace, 0
+    for stop in range(100):
+        out = tmp_path / f"out{stop}"
+        count = 0
+
+        def stopped(source, target, stop=stop):
+            nonlocal count
+            count += 1
+            if count == stop + 1:
+                raise KeyboardInterrupt
+            rename(source, target)
+
+        monkeypatch.setattr(os, "replace", stopped)
+        with contextlib.suppress(KeyboardInterrupt, SystemExit):
+            main([*command.split(), "--out", str(out)])
+        finished = count <= stop
+        monkeypatch.setattr(os, "replace", rename)
+        rows = read_json(out / "report.json")["images"] if (out / "report.json").exists() else []
+        done = {path: path.stat().st_mtime_ns for path in _pictures(out, rows)}
+        main([*command.split(), "--out", str(out)])
+        assert contents(out) == expected
+        assert all(path.stat().st_mtime_ns == time for path, time in done.items())
+        if finished:
+            break
+    assert stop >= 4  # the claim, two parts and the report at least
+
+
+def _pictures(out: Path, rows: list[dict]) -> list[Path]:
+    return [out / part / f"{row['name']}.png" for row in rows for part in ("restored", "mean")]
+
+
+def test_folders_of_others_are_refused_and_inputs_are_never_written_over(folder, tmp_path, capsys):
+    command = f"restore --model {folder}/model --severity 1 --samples 1 --progress false {SHORT}"
+
+    def message(arguments: str) -> str:
+        before = contents(tmp_path)
+        with pytest.raises(SystemExit) as stop:
+            main([*command.split(), *arguments.split()])
+        assert contents(tmp_path) == before
+        return str(stop.value.code)
+
+    (tmp_path / "used").mkdir()
+    (tmp_path / "used" / "report.json").write_text('{"rows": []}')
+    said = message(f"--input {folder}/blurred --out {tmp_path}/used")
+    assert "holds something else than a restoration (report.json)" in said
+    out = tmp_path / "out"
+    main([*command.split(), "--input", f"{folder}/blurred", "--out", str(out)])
+    other = f"--input {folder}/masked --out {out}"
+    assert "the restoration of another picture one" in message(other)
+    said = message(f"--input {folder}/blurred --samples 2 --out {out}")
+    assert "a restoration with --samples 1, not 2; choose another --out" in said
+    (tmp_path / "link").symlink_to(out / "restored")
+    for path in (out / "restored", tmp_path / "link", out / "restored" / "one.png"):
+        assert "where the results are written" in message(f"--input {path} --out {out}")
+    (tmp_path / "new").symlink_to(folder / "blurred")
+    assert "where the results are written" in message(
+        f"--input {folder}/blurred --out {tmp_path}/new"
+    )
+
+
+def test_a_file_that_can_not_be_read_is_left_out_and_named(folder, tmp_path, capsys):
+    shutil.copytree(folder / "blurred", tmp_path / "some")
+    (tmp_path / "some" / "a\nbad.png").write_bytes(b"no picture")
+    Image.fromarray(np.zeros((9, 8), np.uint8)).save(tmp_path / "some" / "tall.png")
+    command = f"restore --model {folder}/model --severity 1 --samples 1 --progress false {SHORT}"
+    out = tmp_path / "out"
+    with pytest.raises(SystemExit) as stop:
+        main([*command.split(), "--input", f"{tmp_path}/some", "--out", str(out)])
+    said = str(stop.value.code)
+    assert "2 of 5 files were left out, 3 are restored in" in said and "\n" not in said
+    report = read_json(out / "report.json")
+    assert len(report["images"]) == 3 and set(report["failed"]) == {"a\nbad.png", "tall.png"}
+    for file in ("a\nbad.png", "tall.png"):
+        (tmp_path / "some" / file).unlink()
+    main([*command.split(), "--input", f"{tmp_path}/some", "--out", str(out)])
+    assert "failed" not in read_json(out / "report.json")
+    (tmp_path / "some" / "one.jpg").write_bytes((tmp_path / "some" / "one.png").read_bytes())
+    with pytest.raises(SystemExit, match="Two images in .* are called one; rename one of them"):
+        main([*command.split(), "--input", f"{tmp_path}/some", "--out", str(tmp_path / "two")])
+
+
+def test_pictures_equal_to_their_originals_have_no_psnr(folder):
+    """An infinite PSNR is no JSON, which `read_json` would refuse."""
+    command = f"--input {{}}/originals --originals {{}}/originals --severity 0.2 {SHORT}"
+    methods = restore(folder, command)["quality"]["methods"]
+    assert methods["degraded"]["psnr"] is None and methods["degraded"]["identical"] == 3
+    assert methods["degraded"]["feature_distance"] == 0
+
+
+def test_what_can_not_be_measured_is_left_out_with_its_reason():
+    small = torch.rand(2, 1, 4, 4) * 2 - 1
+    comparison = Comparison(small, "digits")
+    assert "5 pixels, does not fit into images of 4 x 4" in comparison.left_out["ssim"]
+    rows = comparison.of({"half": small / 2}, torch.arange(2))
+    report = comparison.report(rows)
+    expected = float(sd.metrics.psnr(small / 2, small).mean())
+    assert report["methods"]["half"]["psnr"] == pytest.approx(expected)
+    assert "ssim" not in report["methods"]["half"] and "ssim" in report["left_out"]
+
+
+def test_a_clean_photograph_takes_the_better_route(folder, capsys):
+    """Rounding is far below the noise of the level; the report says which route was taken."""
+    sd.plots.save_images(sd.GaussianBlur().at(1.0)(sd.data.load("digits")[:2]), folder / "clean")
+    command = f"--input {{}}/clean --severity 1 --samples 1 {SHORT}"
+    for row in restore(folder, command)["images"]:
+        assert row["route"] == "operator" and row["sigma_y_low"] < 0.01
+    report = restore(folder, f"{command} --sigma_y 0.0023 --route level")
+    assert {row["route"] for row in report["images"]} == {"level"}
+    assert any("leave out --route level" in sentence for sentence in report["warnings"])
+    assert "warning: 2 images have noise of 0.0023" in capsys.readouterr().out

@@ -1,7 +1,9 @@
 """Measure how close a model's samples come to real images."""
 
+import math
+import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import asdict
 from functools import partial
 from pathlib import Path
@@ -14,17 +16,24 @@ from torch import Tensor
 
 from .. import samplers
 from ..data import DataOrder, Images, open
-from ..metrics import ClassEvaluator, Evaluator, Report, Value, default_extractor, extractor
+from ..files import write_text
+from ..metrics import ClassEvaluator, Evaluator, Report, default_extractor, extractor
 from ..plots import plot_distances, save_grid
 from ..priors import Prior
 from ..random import generators
 from ..samplers import Sampler
+from .labels import captions, class_names
 from .models import add_data, data_named, load_model, model_digest
 from .parser import Parser
 from .rows import Rows
 from .sample import add_sampling, guided
+from .samplers import sampler_class
+from .spelling import SAMPLERS, words
 
 __all__ = ["parser", "run"]
+
+#: Images in the grid of a row.
+_SHOWN = 64
 
 
 def parser() -> Parser:
@@ -34,12 +43,17 @@ def parser() -> Parser:
     parser.set_defaults(count=1000)
     parser.add_argument(
         "--samplers",
-        type=list[str],
+        type=str | list[str],
+        nargs="+",
         default=["NaiveSampler", "MomentumSampler", "MultistepSampler"],
-        help="Names of samplers; each is run at every number of calls.",
+        help=f"Each is run at every number of steps: {', '.join(SAMPLERS)}.",
     )
     parser.add_argument(
-        "--steps", type=list[PositiveInt], default=[10, 30], help="Steps of each sampler."
+        "--steps",
+        type=PositiveInt | list[PositiveInt],
+        nargs="+",
+        default=[10, 30],
+        help="Steps of each sampler, as 10 30.",
     )
     parser.add_argument(
         "--nu", type=float | None, default=None, help="The share of new noise of NuSampler."
@@ -55,6 +69,13 @@ def parser() -> Parser:
         help="digits-8, fashion-mnist-32, -28 or -16, efficientnet-lite0, inception:PATH or "
         "classifier:PATH.",
     )
+    parser.add_argument(
+        "--reference_count",
+        type=PositiveInt | None,
+        default=None,
+        help="So many training images, and at most as many test images, are compared with; "
+        "default: all.",
+    )
     parser.add_argument("--dry_run", type=bool, default=False, help="Say what would be done.")
     return parser
 
@@ -66,18 +87,23 @@ def run(arguments: Namespace) -> None:
     The same command goes on after a stop, and further samplers add their rows to those in `out`.
     """
     out: Path = arguments.out
-    if not arguments.samplers or not arguments.steps:
+    steps = [int(number) for number in words(arguments.steps)]
+    chosen = [str(name) for name in words(arguments.samplers)]
+    if not chosen or not steps:
         raise ValueError("Nothing is to be measured; name at least one of --samplers and --steps.")
-    kinds = _samplers(arguments.samplers, arguments.nu, arguments.shift)
+    kinds = _samplers(chosen, arguments.nu, arguments.shift)
+    Evaluator.check_count("Images", arguments.count)
     denoiser, prior = load_model(arguments.model, arguments.trust, arguments.device)
     denoiser = guided(denoiser, arguments.guidance, arguments.model)
     train, test = (_data(arguments, split) for split in ("train", "test"))
     _check_shape(prior, train)
+    labels = _drawn(_labels(train), arguments) if denoiser.classes else None
     features = (
         extractor(arguments.extractor)
         if arguments.extractor
         else default_extractor(train.name, train.shape)
     ).to(arguments.device)
+    features.check_shape(train.shape)
     conditions = {
         "model": model_digest(arguments.model),
         "count": arguments.count,
@@ -86,35 +112,45 @@ def run(arguments: Namespace) -> None:
         "data": [train.digest(), test.digest()],
         "extractor": features.sha256,
     }
+    if arguments.reference_count is not None:
+        conditions["reference_count"] = arguments.reference_count
     rows = Rows(out / "report.json", conditions)
     wanted = [
-        (label, steps)
+        (label, number)
         for label in kinds
-        for steps in dict.fromkeys(arguments.steps)
-        if not rows.has(label, steps)
+        for number in dict.fromkeys(steps)
+        if not rows.has(label, number)
     ]
     if arguments.dry_run:
-        named = ", ".join(f"{label} with {steps} steps" for label, steps in wanted)
+        named = ", ".join(f"{label} with {number} steps" for label, number in wanted)
         print(f"{arguments.count} samples each by {named or 'no sampler, all is measured'}")
         return
     if wanted:
-        evaluator = Evaluator(train.tensor(), test.tensor(), features, data=train.name)
-        labels = by_class = None
-        if denoiser.classes:
-            labels = _drawn(_labels(train), arguments)
-            known, unknown = ((data.tensor(), _labels(data)) for data in (train, test))
-            by_class = ClassEvaluator(known, unknown, features)
-    for label, steps in wanted:
-        sampler = kinds[label](denoiser.process, denoiser, steps=steps)
+        known, unknown = (
+            _compared(data, arguments.reference_count, bool(denoiser.classes))
+            for data in (train, test)
+        )
+        evaluator = Evaluator(known[0], unknown[0], features, data=train.name)
+        by_class = ClassEvaluator(known, unknown, features) if denoiser.classes else None
+    names = class_names(arguments.model)
+    left_out = []
+    for label, number in wanted:
+        sampler = kinds[label](denoiser.process, denoiser, steps=number)
         noise = generators(arguments.seed, range(arguments.count))
         start = time.perf_counter()
         x1 = prior.sample(arguments.count, noise, labels=labels).to(arguments.device)
         images = sampler(x1, noise, batch_size=arguments.batch_size, labels=labels)
         images = images.cpu().clamp(-1, 1)
         seconds = time.perf_counter() - start
-        report = evaluator(images)
-        save_grid(images[:64], out / f"{label}-{steps}.png")
-        row = _row(label, steps, sampler.nfe, seconds, report)
+        try:
+            report = evaluator(images)
+        except ValueError as error:  # another sampler's images may be fit to be measured
+            left_out.append(f"{label} with {number} steps ({str(error).rstrip('.')})")
+            print(f"{left_out[-1]}: left out", file=sys.stderr, flush=True)
+            continue
+        told = captions(None if labels is None else labels[:_SHOWN].tolist(), names)
+        save_grid(images[:_SHOWN], out / f"{label}-{number}.png", captions=told)
+        row = _row(label, number, sampler.nfe, seconds, report)
         if by_class and labels is not None:
             row["classes"] = {
                 name: {key: asdict(value) for key, value in values.items()}
@@ -124,8 +160,21 @@ def run(arguments: Namespace) -> None:
         frechet = report.values["frechet"]
         print(f"{label:<24} {sampler.nfe:>4} calls  {frechet}  ({seconds:.1f} s)", flush=True)
     title = f"{arguments.count} samples of {arguments.model.name}, seed {arguments.seed}"
-    _write(list(rows), title, out)
-    print(f"wrote {out / 'report.md'}")
+    with rows.alone():
+        if list(rows):
+            _write(list(rows), title, out, names, left_out)
+            print(f"wrote {out / 'report.md'}")
+    if left_out:
+        raise ValueError(f"{len(left_out)} of {len(wanted)} rows are left out: {left_out[0]}.")
+
+
+def _compared(data: Images, count: int | None, labelled: bool) -> Any:
+    """The images to compare with, at most so many, drawn at random; with classes, those too."""
+    chosen = torch.arange(len(data))
+    if count is not None:
+        order = torch.randperm(len(data), generator=torch.Generator().manual_seed(0))
+        chosen = order[:count].sort().values
+    return data.batch(chosen), (_labels(data)[chosen] if labelled else None)
 
 
 def _data(arguments: Namespace, split: Literal["train", "test"]) -> Images:
@@ -163,13 +212,11 @@ def _samplers(
     names: list[str], nu: float | None, shift: float
 ) -> dict[str, Callable[..., Sampler]]:
     """The samplers by the labels that they have in the report."""
-    known = [name for name in samplers.__all__ if name.endswith("Sampler") and name != "Sampler"]
     found: dict[str, Callable[..., Sampler]] = {}
     suffix = "" if shift == 1 else f"-shift-{shift:g}"
     for name in names:
-        if name not in known:
-            raise ValueError(f"Unknown sampler {name!r}; use one of {', '.join(known)}.")
-        kind = getattr(samplers, name)
+        kind = sampler_class(name)
+        name = kind.__name__
         if kind is not samplers.NuSampler:
             found[f"{name}{suffix}"] = partial(kind, shift=shift)
         elif nu is None:
@@ -193,20 +240,31 @@ def _row(label: str, steps: int, nfe: int, seconds: float, report: Report) -> di
     }
 
 
-def _write(rows: list[dict[str, Any]], title: str, out: Path) -> None:
+def _write(
+    rows: list[dict[str, Any]],
+    title: str,
+    out: Path,
+    names: Sequence[str] | None,
+    left_out: list[str],
+) -> None:
     """Writes the summary of all rows, their reports and the plot."""
     reports = [Report.from_dict(row["report"]) for row in rows]
     sections = [
-        f"## {row['sampler']}, {row['nfe']} calls\n\n{report.to_markdown()}\n{_by_class(row)}"
+        f"## {row['sampler']}, {row['nfe']} calls\n\n{report.to_markdown()}\n"
+        f"{_by_class(row, names)}"
         for row, report in zip(rows, reports, strict=True)
     ]
     frechet = reports[0].values["frechet"]
-    (out / "report.md").write_text("\n".join([f"# {title}\n", _summary(rows, frechet), *sections]))
+    missing = [f"Left out: {reason}.\n" for reason in left_out]
+    parts = [f"# {title}\n", _summary(rows, reports), *missing, *sections]
+    write_text(out / "report.md", "\n".join(parts))
     label = f"Fréchet distance, N = {frechet.n}\n{frechet.extractor} {frechet.hash}"
-    plot_distances(rows, out / "distance.png", floor=frechet.floor, label=label)
+    drawn = [row for row in rows if (row["distance"] or 0) > 0 and row["error"] is not None]
+    if drawn:  # an axis that is logarithmic has no place for others
+        plot_distances(drawn, out / "distance.png", floor=frechet.floor, label=label)
 
 
-def _by_class(row: dict[str, Any]) -> str:
+def _by_class(row: dict[str, Any], known: Sequence[str] | None) -> str:
     """The table of a conditional model's classes; empty for other models."""
     classes = row.get("classes", {})
     if not classes:
@@ -216,21 +274,25 @@ def _by_class(row: dict[str, Any]) -> str:
     lines = ["", f"| {' | '.join(head)} |", "|---" * len(head) + "|"]
     for label, values in classes.items():
         cells = [
-            f"{v['value']:.3g} ± {v['error']:.2g} ({v['floor']:.3g} ± {v['floor_error']:.2g})"
+            "{value:.3g} ± {error:.2g} ({floor:.3g} ± {floor_error:.2g})".format(
+                **{key: math.nan if v[key] is None else v[key] for key in v}
+            )
             for v in values.values()
         ]
         first = values[names[0]]
-        lines.append(f"| {label} | {' | '.join(cells)} | {first['n']} ({first['floor_n']}) |")
+        name = known[int(label)] if known else label
+        lines.append(f"| {name} | {' | '.join(cells)} | {first['n']} ({first['floor_n']}) |")
     return "\n".join(lines) + "\n"
 
 
-def _summary(rows: list[dict[str, Any]], frechet: Value) -> str:
+def _summary(rows: list[dict[str, Any]], reports: list[Report]) -> str:
     lines = ["| sampler | calls | Fréchet distance | floor | seconds |", "|---|---|---|---|---|"]
-    lines += [
-        f"| {r['sampler']} | {r['nfe']} | {r['distance']:.2f} ± {r['error']:.2f} "
-        f"| {r['floor']:.2f} | {r['seconds']:.0f} |"
-        for r in rows
-    ]
+    for row, report in zip(rows, reports, strict=True):
+        frechet = report.values["frechet"]
+        lines.append(
+            f"| {row['sampler']} | {row['nfe']} | {frechet.value:.2f} ± {frechet.error:.2f} "
+            f"| {frechet.floor:.2f} | {row['seconds']:.0f} |"
+        )
     lines += [
         "",
         f"N = {frechet.n} samples, and {frechet.floor_n} real test images for the floor, against "

@@ -1,66 +1,153 @@
-"""Entry point of the command."""
+"""Entry point of the command: whatever happens, it ends in one sentence and a code.
 
+Nothing but the standard library is imported before `main` runs, so that Ctrl-C is answered from
+the first moment on.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
 import sys
-from collections.abc import Sequence
-from pathlib import Path
+import threading
+from contextlib import contextmanager
 
-import torch
-
-from . import corrupt, evaluate, info, restore, sample, schedule, study, train
-from .parser import Parser
-from .wording import plain
+TYPE_CHECKING = False  # typing itself takes a moment to import
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+    from types import FrameType
+    from typing import NoReturn
 
 __all__ = ["main"]
 
-COMMANDS = {
-    "corrupt": corrupt,
-    "schedule": schedule,
-    "train": train,
-    "sample": sample,
-    "evaluate": evaluate,
-    "restore": restore,
-    "info": info,
-    "study": study,
-}
+_STOPS = (signal.SIGINT, signal.SIGTERM)
+
+_STOPPED = "stopped; the same command starts again, and goes on where it can"
+
+
+class _Stopped(KeyboardInterrupt):
+    """A signal, raised where the command is.
+
+    Attributes:
+        signum: The signal.
+    """
+
+    def __init__(self, signum: int) -> None:
+        super().__init__(_STOPPED)
+        self.signum = signum
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
-    """Runs a subcommand; a problem ends in one sentence on standard error and a non-zero code."""
-    parser = Parser(prog="softdiffusion", description=sys.modules["softdiffusion"].__doc__)
-    subcommands = parser.add_subcommands()
-    for name, module in COMMANDS.items():
-        subparser = module.parser()
-        subcommands.add_subcommand(name, subparser, help=module.__doc__)
-        subparser.prog = f"softdiffusion {name}"
-    command = "softdiffusion"
+    """Runs a subcommand.
+
+    A problem ends in one sentence on standard error and a code that is not zero: 2 for arguments
+    that can't be read, 130 and 143 for a stop by Ctrl-C and SIGTERM, 141 where nobody reads the
+    output, and 1 for all else. `--debug` prints the traceback as well.
+    """
+    given = list(sys.argv[1:] if arguments is None else arguments)
+    command = " ".join(["softdiffusion", *_first_word(given)])
+    with _signals():
+        try:
+            _run(given, command)
+        except KeyboardInterrupt as stop:
+            _ignore_stops()
+            _debug(given)
+            print(f"{command}: {str(stop) or _STOPPED}", file=sys.stderr)
+            sys.exit(128 + getattr(stop, "signum", signal.SIGINT))
+        except BrokenPipeError:
+            _debug(given)
+            _close_output()
+            print(f"{command}: nobody reads the output any more", file=sys.stderr)
+            sys.exit(128 + 13)  # SIGPIPE, which Windows does not name
+        except Exception as error:
+            from .endings import sentence
+
+            _debug(given)
+            sys.exit(f"{command}: {sentence(error, given)}")
+
+
+def _run(given: list[str], command: str) -> None:
+    for stream in (sys.stdout, sys.stderr):
+        if hasattr(stream, "reconfigure"):  # a locale may lack the signs that are printed
+            stream.reconfigure(errors="backslashreplace")
+    with _leaving(command):
+        from .commands import run
     try:
-        choice = parser.parse_args(arguments)
-        command += f" {choice.subcommand}"
-        chosen = choice[choice.subcommand]
-        if "out" in chosen:
-            _check_folder(chosen.out)
-        COMMANDS[choice.subcommand].run(chosen)
-    except (ValueError, OSError, ImportError) as error:
-        sys.exit(f"{command}: {_sentence(error)}")
-    except torch.OutOfMemoryError:
-        sys.exit(f"{command}: The memory of the GPU is full; give a smaller --batch_size.")
-    except KeyboardInterrupt:
-        sys.exit(f"{command}: stopped; give the same command again.")
+        run(given)
+    except SystemExit:
+        _flush()
+        raise
+    _flush()
 
 
-def _check_folder(out: Path) -> None:
-    """Checks that a folder can be there before any work is done for it."""
-    for path in (out, *out.parents):
-        if path.exists() and not path.is_dir():
-            raise ValueError(f"--out is a folder, but {path} is a file; choose another place.")
+def _first_word(given: list[str]) -> list[str]:
+    return [word for word in given if not word.startswith("-")][:1]
 
 
-def _sentence(error: Exception) -> str:
-    if isinstance(error, UnicodeDecodeError):
-        return f"A file of arguments is not text ({error}); save it as UTF-8."
-    if isinstance(error, OSError) and error.filename is not None:
-        return f"{error.filename}: {error.strerror}."
-    return plain(str(error))
+def _flush() -> None:
+    if sys.stdout is not None:
+        sys.stdout.flush()
+
+
+def _close_output() -> None:
+    """Lets the interpreter end without another attempt to write what nobody reads."""
+    with open(os.devnull, "wb") as nowhere:
+        os.dup2(nowhere.fileno(), sys.stdout.fileno())
+
+
+def _debug(given: list[str]) -> None:
+    if "--debug" in given:
+        import traceback
+
+        traceback.print_exc()
+
+
+@contextmanager
+def _signals() -> Iterator[None]:
+    """Turns SIGTERM into an exception, as Python turns SIGINT into one."""
+
+    def stop(signum: int, frame: FrameType | None) -> NoReturn:
+        raise _Stopped(signum)
+
+    with _handled(stop):
+        yield
+
+
+@contextmanager
+def _leaving(command: str) -> Iterator[None]:
+    """Leaves at once on a signal.
+
+    While modules are imported there is nothing to tidy up, and an exception in the midst of them
+    could come out as another one, or be swallowed.
+    """
+
+    def leave(signum: int, frame: FrameType | None) -> NoReturn:
+        os.write(2, f"{command}: {_STOPPED}\n".encode())
+        os._exit(128 + signum)
+
+    with _handled(leave):
+        yield
+
+
+@contextmanager
+def _handled(handler: object) -> Iterator[None]:
+    """Sets the handler of both signals, but where they are ignored, as in the background."""
+    before = {}
+    if threading.current_thread() is threading.main_thread():
+        for signum in _STOPS:
+            if signal.getsignal(signum) != signal.SIG_IGN:
+                before[signum] = signal.signal(signum, handler)  # type: ignore[arg-type]
+    try:
+        yield
+    finally:
+        for signum, handled in before.items():
+            signal.signal(signum, handled)
+
+
+def _ignore_stops() -> None:
+    if threading.current_thread() is threading.main_thread():
+        for signum in _STOPS:
+            signal.signal(signum, signal.SIG_IGN)
 
 
 if __name__ == "__main__":

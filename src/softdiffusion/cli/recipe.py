@@ -1,5 +1,6 @@
 """What a recipe says: the arguments that `corrupt`, `schedule` and `train` share."""
 
+import re
 from typing import Any, Literal
 
 import torch
@@ -55,7 +56,10 @@ def add_recipe(parser: Parser) -> None:
         "--size", type=PositiveInt | None, default=None, help="Side of the images, pixels."
     )
     parser.add_argument(
-        "--channels", type=int, default=1, help="1 makes the images grey, 3 is RGB."
+        "--channels",
+        type=int | None,
+        default=None,
+        help="1 makes the images grey, 3 is RGB; those of the data if it is left out.",
     )
     parser.add_argument("--flips", type=bool, default=False, help="Mirror every second image.")
     parser.add_argument(
@@ -86,13 +90,16 @@ def add_recipe(parser: Parser) -> None:
     parser.add_argument(
         "--epsilon", type=float | None, default=None, help="Overrides the cap of a selection."
     )
-    parser.add_argument(
+    backbone = parser.add_argument(
         "--backbone",
         type=nn.Module | None,
         default=None,  # as a class, its arguments would replace another class's own defaults
-        help="The network, named before its arguments; softdiffusion.SmallUNet if it is left out.",
+        help="The network, named before its arguments: softdiffusion.SmallUNet, which it is if it "
+        "is left out, softdiffusion.DiffusersUNet, or a class of your own",
     )
-    parser.link_arguments("channels", "backbone.init_args.channels")
+    backbone.extra_help = lambda: ""  # or all networks of torch
+    # Those of the data take the place of 1 once they are open.
+    parser.link_arguments("channels", "backbone.init_args.channels", lambda given: given or 1)
     parser.add_argument(
         "--preconditioning",
         type=Preconditioning | None,
@@ -116,6 +123,9 @@ def add_recipe(parser: Parser) -> None:
     parser.add_argument(
         "--prior_components", type=PositiveInt, default=10, help="Those of the mixture."
     )
+    parser.add_argument(
+        "--prior_modes", type=PositiveInt, default=256, help="The most modes of the start."
+    )
     parser.add_argument("--images", type=PositiveInt, default=400_000, help="Images to train on.")
     parser.add_argument("--seed", type=NonNegativeInt, default=0)
     parser.add_class_arguments(TrainingOptions)
@@ -136,8 +146,12 @@ class Recipe:
         if arguments.backbone is None:
             channels = Namespace(channels=arguments.channels)
             arguments.backbone = Namespace(class_path="softdiffusion.SmallUNet", init_args=channels)
-        torch.manual_seed(arguments.seed)  # for the first weights of the backbone
         self.arguments = arguments
+        self._data = open(arguments.data, size=arguments.size, channels=arguments.channels)
+        arguments.channels = self._data.shape[0]
+        if "channels" in arguments.backbone.get("init_args", {}):
+            arguments.backbone.init_args.channels = arguments.channels
+        torch.manual_seed(arguments.seed)  # for the first weights of the backbone
         self.built = parser.instantiate(arguments)
         if arguments.preset is not None:
             chosen = self.built.preset
@@ -161,10 +175,9 @@ class Recipe:
             self.built[name] = part
         self.arguments.preset = None
 
-    def data(self, split: Literal["train", "test"] = "train") -> Images:
-        """The images."""
-        a = self.arguments
-        return open(a.data, split=split, size=a.size, channels=a.channels)
+    def data(self) -> Images:
+        """The images to train on."""
+        return self._data
 
     @staticmethod
     def measured(data: Images) -> Tensor:
@@ -197,22 +210,42 @@ class Recipe:
         return Denoiser(self.built.backbone, process, self.built.preconditioning)
 
     def prior(self, process: SoftDiffusion, data: Images) -> Prior:
-        """The start, fitted to the data."""
-        images = self.measured(data)
-        match self.arguments.prior:
-            case "mixture":
-                return MixturePrior.fit(process, images, self.arguments.prior_components)
-            case "classes":
-                return MixturePrior.fit_classes(process, images, self._measured_labels(data))
-            case "data":
-                return DataPrior(process, images)
-            case _:
-                return GaussianPrior.fit(process, images)
+        """The start, fitted to the data.
+
+        Raises:
+            ValueError: If it can't be fitted; the message names the arguments of the command.
+        """
+        images, most = self.measured(data), self.arguments.prior_modes
+        try:
+            match self.arguments.prior:
+                case "mixture":
+                    components = self.arguments.prior_components
+                    return MixturePrior.fit(process, images, components, max_modes=most)
+                case "classes":
+                    labels = self._measured_labels(data)
+                    return MixturePrior.fit_classes(process, images, labels, max_modes=most)
+                case "data":
+                    return DataPrior(process, images)
+                case _:
+                    return GaussianPrior.fit(process, images, max_modes=most)
+        except ValueError as error:
+            raise ValueError(_as_flags(str(error))) from error
 
     def options(self) -> TrainingOptions:
         """The settings of the training."""
         names = TrainingOptions.__dataclass_fields__
         return TrainingOptions(**{name: self.arguments[name] for name in names})
+
+
+def _as_flags(message: str) -> str:
+    """A message about the arguments of a prior, in those of the command."""
+    for name, flag in {
+        r"\bmax_modes\b": "--prior_modes",
+        r"\blower components\b": "lower --prior_components",
+        r"\buse GaussianPrior\b": "use --prior gaussian",
+    }.items():
+        message = re.sub(name, flag, message)
+    return message
 
 
 def _fill(arguments: Namespace) -> None:

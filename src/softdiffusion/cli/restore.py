@@ -1,44 +1,43 @@
 """Restore degraded images with a trained model."""
 
-import json
-import math
-from collections.abc import Callable
+import re
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import torch
 import yaml
 from jsonargparse import Namespace
 from torch import Tensor
 
+from ..checks import check_count
 from ..corruptions import Corruption
-from ..data import Images, open, read_images
+from ..data import Images, open
 from ..denoisers import BaseDenoiser
 from ..operators import LinearOperator
+from ..pictures import in_one_line
 from ..plots import save_grid, save_images, save_strip
 from ..process import SoftDiffusion
 from ..random import generators
-from ..restoration import (
-    Restoration,
-    linear_model,
-    one_step,
-    pseudo_inverse,
-    restore,
-    wiener,
-)
-from ..samplers import Sampler
-from .models import add_data, add_model, data_named, load_model
-from .originals import compare
+from ..restoration import Plan, Restoration, follow, make_plan, pseudo_inverse, wiener
+from ..restoration.doubts import ROUNDING, against_residuals
+from ..samplers import DeterministicSampler, Sampler
+from .degraded import Degraded, read_degraded, read_originals
+from .models import add_data, add_model, data_named, load_model, model_digest
+from .originals import Comparison
 from .parser import Parser
 from .recipe import Recipe
+from .unfinished import Unfinished, claimed
 
 __all__ = ["parser", "run"]
 
-#: The noise of rounding to 8 bits, for images in [-1, 1].
-_ROUNDING = 2 / 255 / math.sqrt(12)
-
 #: Images in the picture of the baselines.
 _SHOWN = 16
+
+#: Arguments that do not change what is restored.
+_ASIDE = ("config", "dry_run", "input", "out", "progress")
 
 
 def parser() -> Parser:
@@ -56,8 +55,14 @@ def parser() -> Parser:
         "--sigma_y",
         type=float | None,
         default=None,
-        help="Noise in the images, for values in [-1, 1]; the default is that of 8 bits, or 0 on "
-        "a level of a model without noise.",
+        help="Noise in the images, for values in [-1, 1]; it is estimated if it is not given. For "
+        "an --operator, or without data, the default is that of 8 bits, 0.0023.",
+    )
+    parser.add_argument(
+        "--route",
+        type=Literal["auto", "level", "operator"],
+        default="auto",
+        help="From the images' own level, or as by any operator; auto takes the better one.",
     )
     parser.add_argument(
         "--operator",
@@ -92,55 +97,185 @@ def parser() -> Parser:
     return parser
 
 
+#: Arguments of the library, as its sentences name them, and the flags that stand for them.
+_FLAGS = (
+    (r"\b(route|dps_step)='?(\w+)'?", r"--\1 \2"),
+    (r"\bdata=", "--data"),
+    (r"pass them as data\b", "name them by --data"),
+    (r"(?<!-)\b(sigma_y|dps_step|batch_size)\b", r"--\1"),
+    (r"give the severity\b", "give --severity"),
+    (r"such as (\w+Sampler)", r"such as --sampler \1"),
+)
+
+#: What may be estimated, by its name in the report.
+_ESTIMATED = (("severity", "severity"), ("sigma_y", "noise"))
+
+
 @torch.no_grad()
 def run(arguments: Namespace) -> None:
-    """Writes the restored images with mean and standard deviation, baselines and a report."""
+    """Writes the restored images with mean and standard deviation, baselines and a report.
+
+    Raises:
+        ValueError: If an argument is wrong, the folder holds something else, or a file can't be
+            read; all others are restored before.
+    """
+    check_count("--samples", arguments.samples, 1, 10_000)
     denoiser, prior = load_model(arguments.model, arguments.trust, arguments.device)
     built = parser().instantiate(arguments)
     operator = _operator(built.operator, arguments.operator_severity)
-    if arguments.sigma_y is None:
-        noisy = operator is not None or denoiser.process.sigma(1.0) > 0
-        arguments.sigma_y = _ROUNDING if noisy else 0.0
-    y, names = read_images(arguments.input, _shape(prior.sample(1)))
-    originals = None if arguments.originals is None else _named(arguments.originals, y, names)
+    channels, height, width = prior.sample(1).shape[1:]
+    found = read_degraded(arguments.input, (channels, height, width), arguments.out)
+    for note in found.notes:
+        print(note)
+    for name, reason in found.failed.items():
+        print(f"left out: {in_one_line(name)}: {in_one_line(reason)}")
     data = _data(arguments, needed=operator is not None or arguments.severity is None)
+    comparison = None
+    if arguments.originals is not None:
+        shape = (channels, height, width)
+        originals = read_originals(arguments.originals, found.names, shape, arguments.out)
+        comparison = Comparison(originals, "" if data is None else data.name)
+        for reason in comparison.left_out.values():
+            print(reason)
+    count = len(found.images)
     severity = "to be estimated" if arguments.severity is None else arguments.severity
     way = "another operator" if operator else f"severity {severity}"
-    print(f"{len(y)} images, {arguments.samples} samples each, {way}, to {arguments.out}")
+    print(f"{count} images, {arguments.samples} samples each, {way}, to {arguments.out}")
     if arguments.dry_run:
         return
-    y = y.to(arguments.device)
-    settings: dict[str, Any] = {
-        "severity": arguments.severity,
-        "sigma_y": arguments.sigma_y,
-        "operator": operator,
-        "dps_step": arguments.dps_step,
-        "data": None if data is None else Recipe.measured(data).to(y),
-        "generator": generators(arguments.seed, range(len(y))),
-        "batch_size": arguments.batch_size,
+    asked = {
+        "arguments": {
+            name: value
+            for name, value in yaml.safe_load(parser().dump(arguments)).items()
+            if name not in _ASIDE
+        },
+        "model": model_digest(arguments.model),
     }
-    found = restore(
-        denoiser,
-        y,
-        sampler=built.sampler,
-        samples=arguments.samples,
-        progress=arguments.progress,
-        **settings,
-    )
-    pictures = _pictures(denoiser, y, found, settings, operator)
-    if originals is not None:
-        pictures["original"] = originals
-    _draw(found, pictures, names, arguments.out)
-    report = _report(arguments, names, found)
-    if originals is not None:
-        name = "" if data is None else data.name
-        report["quality"], text = compare(pictures, name)
-        print(text)
-    path = arguments.out / "report.json"
-    path.write_text(json.dumps(report, indent=2) + "\n")
-    print(_summary(report))
-    spread = "std/, " if len(found.samples) > 1 else ""
-    print(f"wrote {path}, restored/, mean/, {spread}samples/ and baselines.png")
+    digests = dict(zip(found.names, found.digests, strict=True))
+    with claimed(arguments.out, asked, digests) as work:
+        task = _Task(arguments, denoiser, built.sampler, operator, data, found, comparison)
+        with _in_flags():
+            task.do(work)
+        _finish(work, task)
+    if found.failed:
+        name, reason = next(iter(found.failed.items()))
+        raise ValueError(
+            f"{len(found.failed)} of {count + len(found.failed)} files were left out, {count} are "
+            f"restored in {arguments.out}: {in_one_line(name)}: {in_one_line(reason)}"
+        )
+
+
+class _Task:
+    """The images of one call of the command, restored part by part."""
+
+    def __init__(
+        self,
+        arguments: Namespace,
+        denoiser: BaseDenoiser,
+        sampler: Callable[[SoftDiffusion, BaseDenoiser], Sampler] | None,
+        operator: LinearOperator | None,
+        data: Images | None,
+        found: Degraded,
+        comparison: Comparison | None,
+    ) -> None:
+        self.arguments = arguments
+        self.denoiser = denoiser
+        self.sampler = sampler
+        self.operator = operator
+        self.data = data
+        self.found = found
+        self.comparison = comparison
+        self.y = found.images.to(arguments.device)
+
+    def do(self, work: Unfinished) -> None:
+        """Restores what is not done yet; what is written in a part is in the report after it."""
+        size = max(_SHOWN, self.arguments.batch_size // self.arguments.samples)
+        parts = torch.arange(len(self.y)).split(size)
+        open_parts = [
+            part for part in parts if any(self.found.names[k] not in work.rows for k in part)
+        ]
+        if not open_parts:
+            return
+        plan = self._plan()
+        for part in open_parts:
+            work.rows |= self._restored(plan, part)
+            order = [name for name in self.found.names if name in work.rows]
+            work.rows = {name: work.rows[name] for name in order}
+            work.warnings = list(plan.warnings)
+            work.save()
+
+    def _plan(self) -> Plan:
+        """How all images will be restored."""
+        arguments, process = self.arguments, self.denoiser.process
+        data = None if self.data is None else Recipe.measured(self.data).to(self.y)
+        sigma_y = arguments.sigma_y
+        unknown = data is None or process.corruption.transform is None
+        if sigma_y is None and (self.operator is not None or unknown):
+            noisy = self.operator is not None or process.sigma(1.0) > 0
+            sigma_y = ROUNDING if noisy else 0.0
+        return make_plan(
+            self.denoiser,
+            self.y,
+            severity=arguments.severity,
+            sigma_y=sigma_y,
+            operator=self.operator,
+            data=data,
+            route=arguments.route,
+            dps_step=arguments.dps_step,
+        )
+
+    def _restored(self, plan: Plan, index: Tensor) -> dict[str, Any]:
+        """Restores and writes some of the images; returns their rows of the report."""
+        y, names = self.y[index], [self.found.names[k] for k in index]
+        plan = plan.part(self.denoiser.process, index)
+
+        def follow_by(sampler: Any, samples: int, progress: bool) -> Restoration:
+            return follow(
+                plan,
+                self.denoiser,
+                y,
+                sampler=sampler,
+                samples=samples,
+                dps_step=self.arguments.dps_step,
+                generator=generators(self.arguments.seed, [self.found.positions[k] for k in index]),
+                batch_size=self.arguments.batch_size,
+                progress=progress,
+            )
+
+        found = follow_by(self.sampler, self.arguments.samples, self.arguments.progress)
+        once = partial(DeterministicSampler, times=[1.0])
+        pictures = {
+            "degraded": y,
+            **_classical(plan, self.denoiser.process, y),
+            "one step": follow_by(once, 1, False).samples[0],
+            "sample": found.samples[0],
+            "mean": found.mean,
+        }
+        pictures = {name: images.cpu().clamp(-1, 1) for name, images in pictures.items()}
+        self._draw(found, pictures, names, first=int(index[0]) == 0)
+        digests = [self.found.digests[k] for k in index]
+        rows = _rows(names, digests, found, plan.sigma_t)
+        if self.comparison is not None:
+            for name, quality in zip(names, self.comparison.of(pictures, index), strict=True):
+                rows[name]["quality"] = quality
+        return rows
+
+    def _draw(
+        self, found: Restoration, pictures: dict[str, Tensor], names: list[str], first: bool
+    ) -> None:
+        out = self.arguments.out
+        save_images(pictures["sample"], out / "restored", names)
+        save_images(pictures["mean"], out / "mean", names)
+        for index, name in enumerate(names):
+            save_grid(found.samples[:, index].cpu(), out / "samples" / f"{name}.png")
+        if len(found.samples) > 1:
+            # Black is certain, and white a standard deviation of half the range.
+            save_images(2 * found.std.cpu() - 1, out / "std", names)
+        if first:
+            if self.comparison is not None:
+                pictures = pictures | {"original": self.comparison.originals[: len(names)]}
+            frames = torch.stack([images[:_SHOWN] for images in pictures.values()])
+            save_strip(frames, out / "baselines.png", list(pictures))
 
 
 def _operator(corruption: Corruption | None, severity: float | None) -> LinearOperator | None:
@@ -152,106 +287,111 @@ def _operator(corruption: Corruption | None, severity: float | None) -> LinearOp
     return None if corruption is None else corruption.at(severity)  # type: ignore[arg-type]
 
 
-def _shape(images: Tensor) -> tuple[int, int, int]:
-    channels, height, width = images.shape[1:]
-    return channels, height, width
-
-
-def _named(folder: Path, y: Tensor, names: list[str]) -> Tensor:
-    """The originals of the images, by their names."""
-    originals, found = read_images(folder, _shape(y))
-    missing = [name for name in names if name not in found]
-    if missing:
-        raise ValueError(f"There is no original called {missing[0]} in {folder}; add it.")
-    return originals[[found.index(name) for name in names]]
-
-
 def _data(arguments: Namespace, needed: bool) -> Images | None:
     """The data of the recipe; None where they are absent and can be done without."""
     name, size, channels = data_named(arguments)
-    if name is None and needed:
+    if name is None and (needed or arguments.route == "operator"):
         raise ValueError(
-            "No recipe lies beside the model, so name its data with --data: without a --severity "
-            "their spectrum is needed."
+            "No recipe lies beside the model, so name its data with --data: without a --severity, "
+            "or for an operator, their spectrum is needed."
         )
     try:
         return None if name is None else open(name, size=size, channels=channels)
     except OSError:
-        if needed:
+        if needed or arguments.data is not None:
             raise
         return None
 
 
-def _pictures(
-    denoiser: BaseDenoiser,
-    y: Tensor,
-    found: Restoration,
-    settings: dict[str, Any],
-    operator: LinearOperator | None,
-) -> dict[str, Tensor]:
-    """What every method makes of the images, in [-1, 1] on the CPU."""
-    if operator is None:
-        assert found.severity is not None  # given or estimated
-        operator = denoiser.process.corruption.at(found.severity.to(y.device))
-        settings = settings | {"severity": found.severity}
-    pictures = {
-        "degraded": y,
-        "pseudo-inverse": pseudo_inverse(operator, y, settings["sigma_y"]),
+def _classical(plan: Plan, process: SoftDiffusion, y: Tensor) -> dict[str, Tensor]:
+    """What classical methods make of the images, one by one, since each has its own noise."""
+    found: dict[str, list[Tensor]] = {"pseudo-inverse": [], "Wiener": []}
+    for k in range(len(y)):
+        image, own = y[k : k + 1], plan.part(process, torch.tensor([k]))
+        sigma_y = float(own.sigma_y)
+        found["pseudo-inverse"].append(pseudo_inverse(own.operator, image, sigma_y))
+        if plan.linear is not None:
+            found["Wiener"].append(wiener(plan.linear, own.operator, image, sigma_y))
+    return {name: torch.cat(images) for name, images in found.items() if images}
+
+
+def _rows(
+    names: list[str], digests: list[str], found: Restoration, sigma_t: Tensor
+) -> dict[str, Any]:
+    """What the report says of every image."""
+    columns: dict[str, Any] = {
+        "name": names,
+        "sha256": digests,
+        "route": list(found.route),
+        "t": found.t.tolist(),
+        "sigma_y": found.sigma_y.tolist(),
+        "sigma_t": sigma_t.tolist(),
+        "residual": found.residual.T.tolist(),
     }
-    if settings["data"] is not None:
-        linear = linear_model(denoiser.process, settings["data"])
-        pictures["Wiener"] = wiener(linear, operator, y, settings["sigma_y"])
-    pictures["one step"] = one_step(denoiser, y, **settings)
-    pictures["sample"] = found.samples[0]
-    pictures["mean"] = found.mean
-    return {name: images.cpu().clamp(-1, 1) for name, images in pictures.items()}
-
-
-def _draw(found: Restoration, pictures: dict[str, Tensor], names: list[str], out: Path) -> None:
-    save_images(pictures["sample"], out / "restored", names)
-    save_images(pictures["mean"], out / "mean", names)
-    for index, name in enumerate(names):
-        save_grid(found.samples[:, index].cpu(), out / "samples" / f"{name}.png")
-    if len(found.samples) > 1:
-        # Black is certain, and white a standard deviation of half the range.
-        save_images(2 * found.std.cpu() - 1, out / "std", names)
-    frames = torch.stack([images[:_SHOWN] for images in pictures.values()])
-    save_strip(frames, out / "baselines.png", list(pictures))
-
-
-def _report(arguments: Namespace, names: list[str], found: Restoration) -> dict[str, Any]:
-    rows = [
-        {"name": name, "t": t, "residual": residual}
-        for name, t, residual in zip(
-            names, found.t.tolist(), found.residual.T.tolist(), strict=True
-        )
-    ]
     if found.severity is not None:
-        for row, severity in zip(rows, found.severity.tolist(), strict=True):
-            row["severity"] = severity
-    if found.estimate is not None:
-        for part in ("std", "low", "high"):
-            values = getattr(found.estimate, part).tolist()
-            for row, value in zip(rows, values, strict=True):
-                row[f"severity_{part}"] = value
+        columns["severity"] = found.severity.tolist()
+    for name, estimate in (("severity", found.estimate), ("sigma_y", found.noise)):
+        if estimate is not None:
+            for part in ("std", "low", "high"):
+                columns[f"{name}_{part}"] = getattr(estimate, part).tolist()
     return {
-        "arguments": yaml.safe_load(parser().dump(arguments)),
-        "sigma_y": arguments.sigma_y,
-        "images": rows,
+        name: {key: values[k] for key, values in columns.items()} for k, name in enumerate(names)
     }
 
 
-def _summary(report: dict[str, Any]) -> str:
-    """How well the samples explain the images, and what was estimated."""
-    residuals = torch.tensor([row["residual"] for row in report["images"]])
-    lines = [
-        f"data consistency: root mean square of A x - y {residuals.mean():.3g} (largest "
-        f"{residuals.max():.3g}), noise in y {report['sigma_y']:.3g}"
-    ]
-    lines += [
-        f"{row['name']}: severity {row['severity']:.3g} ± {row['severity_std']:.2g}, 95 % in "
-        f"[{row['severity_low']:.3g}, {row['severity_high']:.3g}]"
-        for row in report["images"]
-        if "severity_std" in row
-    ]
-    return "\n".join(lines)
+def _finish(work: Unfinished, task: _Task) -> None:
+    """Writes the report; says how well samples explain the images and what was estimated."""
+    rows = [*work.rows.values()]
+    residual, sigma_y, sigma_t = (
+        torch.tensor([row[name] for row in rows], dtype=torch.float64)
+        for name in ("residual", "sigma_y", "sigma_t")
+    )
+    doubts = against_residuals(
+        task.denoiser.process, residual.T, sigma_y, sigma_t, task.y[0].numel()
+    )
+    # A finished report already has them all.
+    warnings = list(dict.fromkeys(map(in_flags, (*work.warnings, *doubts))))
+    more: dict[str, Any] = {"sigma_y": float(sigma_y.mean()), "warnings": warnings}
+    if task.found.failed:
+        more["failed"] = task.found.failed
+    if task.comparison is not None:
+        more["quality"] = task.comparison.report([row["quality"] for row in rows])
+        print(task.comparison.table(more["quality"]))
+    path = work.finish(**more)
+    routes = [row["route"] for row in rows]
+    print(
+        f"route: {routes.count('level')} from their level, {routes.count('operator')} by the "
+        f"operator\ndata consistency: root mean square of A x - y {residual.mean():.3g} (largest "
+        f"{residual.max():.3g}), noise in y {sigma_y.mean():.3g}"
+    )
+    for row in rows:
+        said = [_said(row, name, what) for name, what in _ESTIMATED if f"{name}_std" in row]
+        if said:
+            print(f"{in_one_line(row['name'])}: {'; '.join(said)}")
+    for sentence in warnings:
+        print(f"warning: {sentence}")
+    spread = "std/, " if task.arguments.samples > 1 else ""
+    print(f"wrote {path}, restored/, mean/, {spread}samples/ and baselines.png")
+
+
+def _said(row: dict[str, Any], name: str, what: str) -> str:
+    return (
+        f"{what} {row[name]:.3g} ± {row[f'{name}_std']:.2g}, 95 % in "
+        f"[{row[f'{name}_low']:.3g}, {row[f'{name}_high']:.3g}]"
+    )
+
+
+def in_flags(sentence: str) -> str:
+    """A sentence of the library with its arguments as flags of the command."""
+    for pattern, flag in _FLAGS:
+        sentence = re.sub(pattern, flag, sentence)
+    return sentence
+
+
+@contextmanager
+def _in_flags() -> Iterator[None]:
+    """Names flags where the library's errors name arguments."""
+    try:
+        yield
+    except ValueError as error:
+        raise ValueError(in_flags(str(error))) from error

@@ -1,19 +1,26 @@
 """The rows of an evaluation, written one by one, so that a stop loses at most one of them."""
 
 import json
-import os
+import re
 from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
+from ..files import finite, locked, read_text, write_json
+
 __all__ = ["Rows"]
+
+#: Drafts that a kill left before drafts had names of their own kind.
+_OLD_DRAFT = re.compile(r"report\.draft-\d+")
 
 
 class Rows:
     """The rows of `report.json`: what was measured, by sampler and steps, under equal conditions.
 
     Rows that an earlier evaluation in the same folder measured under the same conditions are taken
-    over. Those of other conditions stay in the file, but are not shown.
+    over. Those of other conditions stay in the file, but are not shown. Any number of evaluations
+    may add rows to one file at the same time; of equal rows the last one stays.
 
     Arguments:
         path: The file.
@@ -38,12 +45,25 @@ class Rows:
 
     def add(self, row: dict[str, Any]) -> None:
         """Adds a row to those that the file has by now, for another evaluation may run beside."""
-        row = {**row, "conditions": self.conditions}
-        self._rows = [other for other in _read(self.path) if not _same(other, row)] + [row]
-        self.path.parent.mkdir(parents=True, exist_ok=True)
-        draft = self.path.with_suffix(f".draft-{os.getpid()}")
-        draft.write_text(json.dumps(self._rows, indent=2))
-        os.replace(draft, self.path)
+        row = finite({**row, "conditions": self.conditions})
+        with self.alone():
+            self._rows = [other for other in self._rows if not _same(other, row)] + [row]
+            write_json(self.path, self._rows)
+
+    @contextmanager
+    def alone(self) -> Iterator[None]:
+        """Keeps other evaluations out of the folder; the rows are those of the file by now."""
+        lock = self.path.with_name(f".{self.path.name}.lock")
+        with locked(lock):
+            try:
+                for file in self.path.parent.iterdir():
+                    if _OLD_DRAFT.fullmatch(file.name):
+                        file.unlink()
+                self._rows = _read(self.path)
+                yield
+            finally:
+                with suppress(OSError):  # Windows keeps a file that is open
+                    lock.unlink()
 
 
 def _same(a: dict[str, Any], b: dict[str, Any]) -> bool:
@@ -55,6 +75,9 @@ def _read(path: Path) -> list[dict[str, Any]]:
     if not path.exists():
         return []
     try:
-        return [dict(row) for row in json.loads(path.read_text())]
-    except (ValueError, TypeError) as error:
+        rows = [finite(dict(row)) for row in json.loads(read_text(path))]
+        if not all({"sampler", "steps"} <= row.keys() for row in rows):
+            raise ValueError("a row lacks its sampler or its steps")
+    except (ValueError, TypeError, RecursionError) as error:
         raise ValueError(f"{path} is damaged ({error}); delete it to measure again.") from None
+    return rows

@@ -1,7 +1,6 @@
 """Draw images from a trained model."""
 
 import time
-from collections.abc import Callable
 from pathlib import Path
 
 import torch
@@ -12,11 +11,12 @@ from torch import Tensor
 from ..checks import check_labels
 from ..denoisers import BaseDenoiser, GuidedDenoiser
 from ..plots import numbered, save_animation, save_grid, save_images
-from ..process import SoftDiffusion
 from ..random import generators
-from ..samplers import Sampler
+from .labels import captions, class_names, numbers
 from .models import add_model, load_model, recipe_of
 from .parser import Parser
+from .places import check_room
+from .samplers import add_sampler, set_steps
 
 __all__ = ["add_sampling", "parser", "run"]
 
@@ -40,19 +40,20 @@ def parser() -> Parser:
     """The arguments of `softdiffusion sample`."""
     parser = Parser()
     add_sampling(parser)
-    parser.add_argument(
-        "--sampler",
-        type=Callable[[SoftDiffusion, BaseDenoiser], Sampler],
-        default={
+    add_sampler(
+        parser,
+        {
             "class_path": "softdiffusion.MultistepSampler",
             "init_args": {"steps": 30, "progress": True},
         },
     )
     parser.add_argument(
         "--labels",
-        type=list[int] | None,
+        type=str | int | list[str | int],
+        nargs="+",
         default=None,
-        help="Classes to draw, repeated in turn over the images; -1 leaves the class open.",
+        help="Classes to draw, by name or number, repeated in turn over the images; -1 leaves the "
+        "class open.",
     )
     parser.add_argument("--animation", type=bool, default=False, help="Write trajectory.gif too.")
     parser.add_argument("--dry_run", type=bool, default=False, help="Say what would be done.")
@@ -76,14 +77,12 @@ def repeated(labels: list[int] | None, count: int, classes: int) -> Tensor | Non
     """The labels in turn, one for each of `count` images, checked against the classes."""
     if labels is None:
         return None
-    if not labels:
-        raise ValueError("--labels is an empty list; name at least one class, or leave it out.")
     return check_labels(
         torch.tensor(labels).repeat(-(-count // len(labels)))[:count], classes, count
     )
 
 
-def _check_room(folder: Path, count: int) -> None:
+def _check_alone(folder: Path, count: int) -> None:
     """Refuses to put the images among those of another number of them."""
     present = {path.stem for path in folder.glob("*.png")}
     others = present.difference(numbered(count))
@@ -103,26 +102,44 @@ def run(arguments: Namespace) -> None:
         raise ValueError(
             "--guidance goes towards classes; name them with --labels, or leave --guidance out."
         )
-    labels = repeated(arguments.labels, arguments.count, denoiser.classes)
-    sampler = parser().instantiate(arguments).sampler(denoiser.process, denoiser)
+    names = class_names(arguments.model)
+    labels = repeated(
+        numbers(arguments.labels, names, denoiser.classes), arguments.count, denoiser.classes
+    )
+    reader = parser()
+    set_steps(reader, arguments)
+    sampler = reader.instantiate(arguments).sampler(denoiser.process, denoiser)
     print(
         f"{arguments.count} images by {type(sampler).__name__} with {sampler.nfe} network calls "
-        "each"
+        "each",
+        flush=True,
     )
     if arguments.dry_run:
         return
-    _check_room(arguments.out / "images", arguments.count)
+    folder = arguments.out / "images"
+    _check_alone(folder, arguments.count)
     start = time.perf_counter()
     noise = generators(arguments.seed, range(arguments.count))
-    x1 = prior.sample(arguments.count, generator=noise, labels=labels).to(arguments.device)
-    images = sampler(x1, noise, batch_size=arguments.batch_size, labels=labels).cpu().clamp(-1, 1)
+    x1 = prior.sample(arguments.count, generator=noise, labels=labels)
+    check_room(arguments.out, arguments.count + 2, x1[0].numel())
+    files = numbered(arguments.count)
+    shown = []
+    for part in torch.arange(arguments.count).split(arguments.batch_size):
+        images = sampler(
+            x1[part].to(arguments.device),
+            [noise[index] for index in part],
+            labels=None if labels is None else labels[part],
+        )
+        images = images.cpu().clamp(-1, 1)
+        save_images(images, folder, [files[index] for index in part])
+        shown.append(images[: max(0, _SHOWN - int(part[0]))])
     seconds = time.perf_counter() - start
-    save_grid(images[:_SHOWN], arguments.out / "grid.png")
-    save_images(images, arguments.out / "images")
+    told = captions(None if labels is None else labels[:_SHOWN].tolist(), names)
+    save_grid(torch.cat(shown), arguments.out / "grid.png", captions=told)
     if arguments.animation:
         noise = generators(arguments.seed, range(min(arguments.count, _SHOWN)))
-        shown = None if labels is None else labels[: len(noise)]
-        x1 = prior.sample(len(noise), generator=noise, labels=shown).to(arguments.device)
-        frames = sampler.trajectory(x1, generator=noise, labels=shown).cpu()
+        first = None if labels is None else labels[: len(noise)]
+        x1 = prior.sample(len(noise), generator=noise, labels=first).to(arguments.device)
+        frames = sampler.trajectory(x1, generator=noise, labels=first).cpu()
         save_animation(frames, arguments.out / "trajectory.gif")
     print(f"wrote {arguments.out / 'grid.png'} and images/ in {seconds:.1f} s")

@@ -1,13 +1,13 @@
 """Choose corruption levels by measuring distances, and plot them."""
 
 import dataclasses
-import json
 from pathlib import Path
 
 import yaml
 from jsonargparse import Namespace
 
 from ..configuration import to_config
+from ..files import write_json, write_text
 from ..plots import plot_schedule
 from ..schedules import Schedule, Selection
 from .parser import Parser
@@ -41,10 +41,9 @@ def run(arguments: Namespace) -> None:
 
 def write_schedule(selection: Selection | None, schedule: Schedule, out: Path) -> None:
     """Writes a schedule, with the measurement behind it if there is one."""
-    out.mkdir(parents=True, exist_ok=True)
-    (out / "schedule.yaml").write_text(yaml.safe_dump(to_config(schedule)[0], sort_keys=False))
+    write_text(out / "schedule.yaml", yaml.safe_dump(to_config(schedule)[0], sort_keys=False))
     if selection is not None:
-        (out / "selection.json").write_text(json.dumps(dataclasses.asdict(selection), indent=2))
+        write_json(out / "selection.json", dataclasses.asdict(selection))
     print(_described(selection))
     plot_schedule(selection or schedule, out / "schedule.png")
 

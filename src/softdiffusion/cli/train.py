@@ -1,11 +1,23 @@
 """Train a model; the same command goes on after a stop."""
 
-import os
 from pathlib import Path
 
+import torch
 from jsonargparse import Namespace
 
-from ..training import RECIPE, claim, processes, train
+from ..data import Images
+from ..denoisers import Denoiser
+from ..files import write_text
+from ..training import (
+    RECIPE,
+    Stopped,
+    TrainingOptions,
+    check,
+    check_writable,
+    enough_memory,
+    processes,
+    train,
+)
 from .parser import Parser
 from .recipe import Recipe, add_recipe
 from .schedule import write_schedule
@@ -26,6 +38,12 @@ def parser() -> Parser:
 def run(arguments: Namespace) -> None:
     """Trains, or says what it would do; of several processes, the first writes and speaks."""
     is_first = processes().is_main_process
+    check_writable(arguments.out)
+    with enough_memory("This training", "lower --size, --batch_size or --prior_modes"):
+        _run(arguments, is_first)
+
+
+def _run(arguments: Namespace, is_first: bool) -> None:
     reader = parser()
     recipe = Recipe(reader, arguments)
     data = recipe.data()
@@ -34,35 +52,66 @@ def run(arguments: Namespace) -> None:
     denoiser = recipe.denoiser(process)
     prior = recipe.prior(process, data)
     options = recipe.options()
-    weights = sum(parameter.numel() for parameter in denoiser.parameters())
     if is_first:
-        print(
-            f"{len(data):,} images of {data.shape} from {arguments.data}; {weights:,} weights; "
-            f"{arguments.images:,} images in steps of {options.batch_size}; to {arguments.out}"
-        )
+        _describe(arguments, data, denoiser, options)
+    _check_network(denoiser, data)
+    kind = (data, denoiser, recipe.built.objective, arguments.images)
+    settings = {
+        "out": arguments.out,
+        "prior": None if arguments.prior == "data" else prior,
+        "options": options,
+        "seed": arguments.seed,
+        "flips": arguments.flips,
+    }
+    check(*kind, **settings)
     if arguments.dry_run:
         return
-    kind = (data, denoiser, recipe.built.objective)
     if is_first:
-        # Before anything is written: the folder may belong to another training.
-        claim(arguments.out, *kind, options, arguments.seed, arguments.flips)
         write_schedule(selection, process.schedule, arguments.out)
-    train(
-        *kind,
-        arguments.images,
-        out=arguments.out,
-        prior=None if arguments.prior == "data" else prior,
-        options=options,
-        seed=arguments.seed,
-        flips=arguments.flips,
-        progress=arguments.progress,
-    )
+    try:
+        train(*kind, **settings, progress=arguments.progress)
+    except Stopped as stop:
+        if is_first:
+            raise
+        raise SystemExit(128 + stop.signum) from None  # without a word
     if is_first:
-        _write_recipe(reader, arguments)
+        write_text(arguments.out / RECIPE, reader.dump(arguments, skip_unset=False))
         print(f"wrote {arguments.out / 'final'}")
 
 
-def _write_recipe(reader: Parser, arguments: Namespace) -> None:
-    draft = arguments.out / f"{RECIPE}.draft"
-    draft.write_text(reader.dump(arguments, skip_unset=False))
-    os.replace(draft, arguments.out / RECIPE)
+def _describe(
+    arguments: Namespace, data: Images, denoiser: Denoiser, options: TrainingOptions
+) -> None:
+    """Says what is trained on what, and what of it may be a surprise."""
+    weights = sum(parameter.numel() for parameter in denoiser.parameters())
+    classes = getattr(data, "classes", None)
+    named = "" if classes is None else f" in {len(classes)} classes"
+    print(
+        f"{len(data):,} images of {data.shape}{named} from {arguments.data}; {weights:,} weights; "
+        f"{arguments.images:,} images in steps of {options.batch_size}; to {arguments.out}"
+    )
+    for note in getattr(data, "notes", ()):
+        print(note)
+    images = options.whole_batches(arguments.images)
+    warmup, decay = options.ramps(images)
+    if warmup + decay < options.warmup + options.decay:
+        print(
+            f"warm-up and decay ({options.warmup:,} and {options.decay:,} images) are longer than "
+            f"the training, and are shortened to {warmup:,.0f} and {decay:,.0f}; for others give "
+            "--warmup and --decay"
+        )
+
+
+@torch.no_grad()
+def _check_network(denoiser: Denoiser, data: Images) -> None:
+    """Raises unless the network takes images of this shape."""
+    denoiser.eval()
+    one = torch.zeros(1, *data.shape)
+    try:
+        with enough_memory(f"One image of {data.shape}", "lower --size"):
+            denoiser(one, torch.ones(1))
+    except (RuntimeError, TypeError, IndexError, AttributeError) as error:
+        raise ValueError(
+            f"The network {type(denoiser.backbone).__name__} does not take images of "
+            f"{data.shape} ({error}); choose another --size, --channels or --backbone."
+        ) from error

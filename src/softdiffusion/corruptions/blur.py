@@ -5,6 +5,7 @@ from typing import ClassVar
 import torch
 from torch import Tensor
 
+from ..arguments import checked
 from ..checks import check_range, per_sample
 from ..operators import DCT, Diagonal, Hartley, LinearOperator, Transform
 from .corruption import Corruption
@@ -65,6 +66,7 @@ class HeatKernel(Corruption):
         return Diagonal(self.transform, lambda z: _gaussian(z, per_sample(severity, z)))
 
 
+@checked
 class AnisotropicBlur(Corruption):
     r"""Gaussian blur that is wider along one direction than across it.
 

@@ -6,6 +6,7 @@ from typing import ClassVar
 import torch
 from torch import Tensor
 
+from ..arguments import checked
 from ..checks import per_sample
 from ..operators import Diagonal, LinearOperator, Pixel
 from .corruption import Corruption
@@ -16,6 +17,7 @@ __all__ = ["GrowingBox", "Outpainting"]
 _SIDES = (("left", "right"), ("top", "bottom"), ("front", "back"))
 
 
+@checked
 class GrowingBox(Corruption):
     r"""A box of missing pixels; its severity is the side of the box as a share of the image's.
 
@@ -71,6 +73,7 @@ class GrowingBox(Corruption):
         return dict(enumerate(centre, start=2))
 
 
+@checked
 class Outpainting(Corruption):
     r"""The border closes in; the severity is the share of the side that is missing.
 

@@ -6,7 +6,8 @@ from typing import ClassVar
 import torch
 from torch import Tensor
 
-from ..checks import per_sample
+from ..arguments import checked
+from ..checks import as_array, check_count, per_sample
 from ..operators import DCT, ChannelBasis, ChannelMatrix, Diagonal, LinearOperator
 from .corruption import Corruption
 from .matrix import check_square, line_to, symmetric_spectrum
@@ -14,6 +15,7 @@ from .matrix import check_square, line_to, symmetric_spectrum
 __all__ = ["ChannelMixing", "Greyscale"]
 
 
+@checked
 class Greyscale(Corruption):
     r"""Colours fade to grey; the severity is the share of the colour that is gone.
 
@@ -39,7 +41,7 @@ class Greyscale(Corruption):
     def __init__(self, channels: int = 3) -> None:
         if channels < 1:
             raise ValueError(f"Images have at least one channel, not {channels}.")
-        self.channels = channels
+        self.channels = check_count("The number of channels", channels, 1, 1024)
         # The DCT along the channels, whose first basis vector is the grey axis.
         unit = torch.eye(channels, dtype=torch.float64)[:, None]
         self.transform = ChannelBasis(DCT().forward(unit)[:, 0].T)
@@ -52,6 +54,7 @@ class Greyscale(Corruption):
         return Diagonal(self.transform, symbol)
 
 
+@checked
 class ChannelMixing(Corruption):
     r"""The straight line from the identity to a matrix on the channels of every pixel.
 
@@ -74,7 +77,9 @@ class ChannelMixing(Corruption):
     transform: ChannelBasis | None = None
 
     def __init__(self, matrix: Sequence[Sequence[float]] | Tensor) -> None:
-        self.matrix = check_square("The matrix of the channels", torch.as_tensor(matrix))
+        name = "The matrix of the channels"
+        dtype = matrix.dtype if isinstance(matrix, Tensor) else torch.get_default_dtype()
+        self.matrix = check_square(name, as_array(name, matrix, dtype))
         if spectrum := symmetric_spectrum(self.matrix):
             self.eigenvalues, vectors = spectrum
             self.transform = ChannelBasis(vectors)

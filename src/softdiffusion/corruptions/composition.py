@@ -7,12 +7,14 @@ from typing import ClassVar
 import torch
 from torch import Tensor
 
+from ..arguments import checked
 from ..operators import Diagonal, LinearOperator, Scale
 from .corruption import Corruption
 
 __all__ = ["Composition"]
 
 
+@checked
 class Composition(Corruption):
     r"""Several corruptions one after the other, driven by one severity in [0, 1].
 
@@ -31,7 +33,7 @@ class Composition(Corruption):
     max_severity = 1.0
 
     def __init__(self, corruptions: Sequence[Corruption], severities: Sequence[float]) -> None:
-        if not corruptions or len(corruptions) != len(severities):
+        if len(corruptions) == 0 or len(corruptions) != len(severities):
             raise ValueError(
                 "A composition needs one severity for each of its corruptions, but has "
                 f"{len(corruptions)} corruptions and {len(severities)} severities."

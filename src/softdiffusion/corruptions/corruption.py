@@ -31,7 +31,7 @@ class Corruption(ABC):
         """Returns the operator at a severity, or at one severity a sample.
 
         Arguments:
-            severity: In [0, max_severity]; a number or a tensor of shape (B,).
+            severity: In [0, max_severity], and at most 1e9; a number or a tensor of shape (B,).
 
         Raises:
             ValueError: If a severity lies outside the range or is not finite.

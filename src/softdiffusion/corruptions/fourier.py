@@ -6,6 +6,7 @@ from typing import ClassVar
 import torch
 from torch import Tensor
 
+from ..arguments import checked
 from ..checks import check_range, per_sample
 from ..operators import Diagonal, Hartley, LinearOperator
 from ..random import generators
@@ -15,6 +16,7 @@ from .frequencies import periodic_frequencies, squared_norm
 __all__ = ["UndersampledFourier"]
 
 
+@checked
 class UndersampledFourier(Corruption):
     r"""Takes Fourier coefficients away: the severity is the share of them that is missing.
 

@@ -8,7 +8,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from ..checks import check_finite
+from ..checks import as_array, as_real, check_finite
 from ..files import check_regular
 from ..operators import (
     DCT,
@@ -107,27 +107,16 @@ class KernelBlur(Corruption):
 
 
 def _array(kernel: Tensor | Sequence[Any] | str | Path) -> Tensor:
+    if isinstance(kernel, Tensor):
+        return as_real("The kernel", kernel)
     if not isinstance(kernel, str | Path):
-        return _from_values(kernel)
+        return as_array("The kernel", kernel, torch.float64)
     if Path(kernel).suffix == ".npy":
         return _from_numpy(Path(kernel))
     grey = to_grey(read_picture(kernel, "kernel"))
     if not grey.sum() > 0:
         raise ValueError(f"The kernel {kernel} is black; give an image with a bright kernel.")
     return grey / grey.sum()
-
-
-def _from_values(kernel: Tensor | Sequence[Any]) -> Tensor:
-    try:
-        if isinstance(kernel, Tensor | np.ndarray):
-            values = torch.as_tensor(kernel)
-        else:
-            values = torch.tensor(kernel, dtype=torch.float64)
-    except (TypeError, ValueError, RuntimeError) as error:
-        raise ValueError(f"The kernel is no array of numbers: {in_one_line(error)}.") from None
-    if values.is_complex():
-        raise ValueError("A kernel must hold real numbers, but has complex ones.")
-    return values if isinstance(kernel, Tensor) and values.is_floating_point() else values.double()
 
 
 def _from_numpy(path: Path) -> Tensor:

@@ -6,6 +6,7 @@ from typing import ClassVar
 import torch
 from torch import Tensor
 
+from ..arguments import checked
 from ..checks import check_range, per_sample
 from ..operators import DCT, Diagonal, LinearOperator
 from .corruption import Corruption
@@ -36,6 +37,7 @@ class IdealLowPass(Corruption):
         return Diagonal(self.transform, symbol)
 
 
+@checked
 class Butterworth(Corruption):
     r"""Butterworth's low-pass filter, flat up to a cut-off wavelength, which is the severity.
 
@@ -66,7 +68,8 @@ class Butterworth(Corruption):
 
     def operator(self, severity: Tensor) -> LinearOperator:
         def symbol(z: Tensor) -> Tensor:
-            return torch.rsqrt(1 + _waves(severity, z) ** (2 * self.order))
+            power = _waves(severity, z) ** (2 * self.order)
+            return torch.rsqrt(1 + power.clamp(max=1e30))  # what is left then is nothing
 
         return Diagonal(self.transform, symbol)
 

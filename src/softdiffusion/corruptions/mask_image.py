@@ -7,9 +7,9 @@ from typing import ClassVar
 import torch
 from torch import Tensor
 
-from ..checks import check_finite, per_sample
+from ..checks import as_array, per_sample
 from ..operators import Diagonal, LinearOperator, Pixel
-from ..pictures import in_one_line, read_picture, to_grey
+from ..pictures import read_picture, to_grey
 from .corruption import Corruption
 
 __all__ = ["MaskImage"]
@@ -45,9 +45,8 @@ class MaskImage(Corruption):
     transform = Pixel()
 
     def __init__(self, mask: Line | Plane | Volume | str | Path | Tensor) -> None:
-        self.mask = check_finite("The mask", _tensor(mask).float())
-        if self.mask.numel() == 0:
-            raise ValueError("A mask needs at least one pixel, but has none.")
+        values = to_grey(read_picture(mask, "mask")) if isinstance(mask, str | Path) else mask
+        self.mask = as_array("The mask", values, torch.float32)
         low, high = self.mask.aminmax()
         if low < 0 or high > 1:
             raise ValueError(
@@ -66,15 +65,3 @@ class MaskImage(Corruption):
             return 1 - per_sample(severity, z) * (1 - self.mask.to(z)[None])
 
         return Diagonal(self.transform, symbol)
-
-
-def _tensor(mask: Line | Plane | Volume | str | Path | Tensor) -> Tensor:
-    if isinstance(mask, str | Path):
-        return to_grey(read_picture(mask, "mask"))
-    try:
-        values = torch.as_tensor(mask)
-    except (TypeError, ValueError, RuntimeError) as error:
-        raise ValueError(f"The mask is no array of numbers: {in_one_line(error)}.") from None
-    if values.is_complex():
-        raise ValueError("A mask must hold real numbers, but has complex ones.")
-    return values

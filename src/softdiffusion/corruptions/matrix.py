@@ -5,13 +5,15 @@ from typing import ClassVar
 import torch
 from torch import Tensor
 
-from ..checks import check_finite, per_sample
+from ..arguments import checked
+from ..checks import as_real, check_finite, per_sample
 from ..operators import Basis, Diagonal, LinearOperator, Matrix
 from .corruption import Corruption
 
 __all__ = ["MatrixFamily"]
 
 
+@checked
 class MatrixFamily(Corruption):
     r"""The straight line from the identity to a given matrix, for any corruption one can write out.
 
@@ -42,7 +44,7 @@ class MatrixFamily(Corruption):
 
     def __init__(self, matrix: Tensor) -> None:
         self.matrix = check_square("The matrix of a family", matrix)
-        if spectrum := symmetric_spectrum(matrix):
+        if spectrum := symmetric_spectrum(self.matrix):
             self.eigenvalues, vectors = spectrum
             self.transform = Basis(vectors)
 
@@ -59,6 +61,7 @@ class MatrixFamily(Corruption):
 
 def check_square(name: str, matrix: Tensor) -> Tensor:
     """Returns a matrix that is square and finite, or raises a ValueError that names it."""
+    matrix = as_real(name, matrix)
     if matrix.ndim != 2 or matrix.shape[0] != matrix.shape[1]:
         raise ValueError(f"{name} must be square, but has shape {tuple(matrix.shape)}.")
     return check_finite(name, matrix)

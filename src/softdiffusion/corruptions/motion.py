@@ -6,6 +6,7 @@ from typing import ClassVar
 import torch
 from torch import Tensor
 
+from ..arguments import checked
 from ..checks import check_range, per_sample
 from ..operators import Diagonal, Hartley, LinearOperator
 from .corruption import Corruption
@@ -14,6 +15,7 @@ from .frequencies import along, periodic_frequencies, point_symmetric
 __all__ = ["MotionBlur"]
 
 
+@checked
 class MotionBlur(Corruption):
     r"""Blur by a steady motion along a straight line, whose length in pixels is the severity.
 

@@ -4,6 +4,7 @@ from typing import ClassVar
 
 from torch import Tensor
 
+from ..arguments import checked
 from ..operators import LinearOperator, MatrixFree, Scale, from_physics
 from ..operators.physics import Physics, dtype_of
 from .corruption import Corruption
@@ -11,6 +12,7 @@ from .corruption import Corruption
 __all__ = ["LinearPhysics"]
 
 
+@checked
 class LinearPhysics(Corruption):
     r"""The straight line from the identity to a linear physics of the library deepinv.
 
@@ -32,7 +34,8 @@ class LinearPhysics(Corruption):
         normal: Whether the line ends in :math:`A^\top A` rather than in A.
 
     Raises:
-        ValueError: When called, if A changes the shape and `normal` is not set.
+        ValueError: When called, if A changes the shape or makes complex numbers, and `normal` is
+            not set.
     """
 
     unit: ClassVar[str] = "share of the way to the physics"
@@ -43,16 +46,21 @@ class LinearPhysics(Corruption):
         self.normal = normal
 
     def operator(self, severity: Tensor) -> LinearOperator:
+        A = from_physics(self.physics)
         if self.normal:
-            A = from_physics(self.physics)
             end: LinearOperator = A.T @ A
         else:
-            end = MatrixFree(self._image, self.physics.A_adjoint, dtype_of(self.physics))
+            end = MatrixFree(self._image, A.T, dtype_of(self.physics))
         return Scale(1.0 - severity) + severity * end
 
     def _image(self, x: Tensor) -> Tensor:
         """The measurement, if it has the shape of an image."""
         y = self.physics.A(x)
+        if y.is_complex():
+            raise ValueError(
+                "The physics turns images into complex measurements; use normal=True, which brings "
+                "them back."
+            )
         if y.shape != x.shape:
             raise ValueError(
                 f"The physics turns images of shape {tuple(x.shape[1:])} into measurements of "

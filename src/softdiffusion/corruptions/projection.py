@@ -4,6 +4,7 @@ from typing import ClassVar
 
 from torch import Tensor
 
+from ..arguments import checked
 from ..checks import per_sample
 from ..operators import Diagonal, LinearOperator, RandomBasis
 from .corruption import Corruption
@@ -12,6 +13,7 @@ from .random_pixels import seeded_order
 __all__ = ["RandomProjection"]
 
 
+@checked
 class RandomProjection(Corruption):
     r"""Projects onto a random subspace; the severity is the share of the directions that is gone.
 

@@ -6,6 +6,7 @@ from typing import ClassVar
 import torch
 from torch import Tensor
 
+from ..arguments import checked
 from ..checks import per_sample
 from ..operators import Diagonal, LinearOperator, Pixel
 from ..random import generators
@@ -14,6 +15,7 @@ from .corruption import Corruption
 __all__ = ["RandomPixels"]
 
 
+@checked
 class RandomPixels(Corruption):
     r"""Pixels disappear in a fixed random order; the severity is the share that is gone.
 

@@ -70,7 +70,8 @@ class Downsample(Corruption):
 
     def operator(self, severity: Tensor) -> LinearOperator:
         def symbol(z: Tensor) -> Tensor:
-            factor = 2 ** per_sample(severity, z)
+            # No image has a side of 2^30 pixels; beyond, the powers would not stay finite.
+            factor = 2 ** per_sample(severity, z).clamp(max=30)
             stop, start = math.pi / factor, math.pi / factor**2
             # Without downsampling the window has no width, and all frequencies lie below it.
             width = (stop - start).clamp(min=1e-6)

@@ -7,9 +7,13 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from ..arguments import checked
+from ..checks import check_count, check_range
+
 __all__ = ["DiffusersUNet"]
 
 
+@checked
 class DiffusersUNet(nn.Module):
     """`diffusers.UNet2DModel`, for any number of channels and any size of image.
 
@@ -56,6 +60,24 @@ class DiffusersUNet(nn.Module):
                 "This U-Net needs a width that is a multiple of 32 and at least one level, but has "
                 f"width {width} and multipliers {tuple(multipliers)}."
             )
+        if min(channels, blocks, *multipliers) < 1 or classes < 0:
+            raise ValueError(
+                "This U-Net needs at least one channel and block, multipliers >= 1 and no negative "
+                f"number of classes, but has channels {channels}, blocks {blocks}, multipliers "
+                f"{tuple(multipliers)} and classes {classes}."
+            )
+        longest = size if isinstance(size, int) else max(size)
+        for name, value, most in (
+            ("The channels", channels, 1024),
+            ("The size", longest, 2**20),
+            ("The width", width, 1024),
+            ("The blocks", blocks, 64),
+            ("The classes", classes, 100_000),
+            ("The number of multipliers", len(multipliers), 16),
+            ("A multiplier", max(multipliers), 64),
+        ):
+            check_count(f"{name} of a U-Net", value, 0, most)
+        check_range("The dropout of a U-Net", dropout, 0.0, 1.0)
         try:
             import diffusers
         except ImportError:

@@ -3,13 +3,22 @@
 import torch
 from torch import Tensor
 
-from ..checks import check_data, check_finite, check_labels, per_sample
+from ..arguments import checked
+from ..checks import (
+    ImageLike,
+    check_data,
+    check_finite,
+    check_labels,
+    check_real,
+    per_sample,
+)
 from ..process import SoftDiffusion
 from .denoiser import BaseDenoiser
 
 __all__ = ["GaussianDenoiser"]
 
 
+@checked
 class GaussianDenoiser(BaseDenoiser):
     r"""The posterior mean :math:`E[x_0 | x_t]` if the data are Gaussian and independent by mode.
 
@@ -40,13 +49,13 @@ class GaussianDenoiser(BaseDenoiser):
                 "The Gaussian denoiser needs a corruption that is diagonal in a transform, which "
                 f"{type(process.corruption).__name__} is not."
             )
-        if mean.shape != spectrum.shape:
+        if mean.shape != spectrum.shape or mean.ndim < 2:
             raise ValueError(
                 "Mean and spectrum must have one shape (C, ...), but have "
                 f"{tuple(mean.shape)} and {tuple(spectrum.shape)}."
             )
-        check_finite("The mean", mean)
-        check_finite("The spectrum", spectrum)
+        check_finite("The mean", check_real("The mean", mean))
+        check_finite("The spectrum", check_real("The spectrum", spectrum))
         if (spectrum < 0).any():
             raise ValueError(f"Variances must be >= 0, but one is {spectrum.min():g}.")
         self.process = process
@@ -55,13 +64,15 @@ class GaussianDenoiser(BaseDenoiser):
         self.register_buffer("spectrum", spectrum)
 
     @classmethod
-    def fit(cls, process: SoftDiffusion, data: Tensor) -> "GaussianDenoiser":
+    @checked
+    def fit(cls, process: SoftDiffusion, data: ImageLike) -> "GaussianDenoiser":
         """Takes mean and spectrum from images, (N, C, ...).
 
         Raises:
             ValueError: If there are no images, or not of finite real numbers.
         """
-        check_data(data)
+        data = check_data(data)
+        data = data.to(torch.promote_types(data.dtype, torch.float32))
         transform = process.corruption.transform
         mean = data.mean(dim=0)
         if transform is None:

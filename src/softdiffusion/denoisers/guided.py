@@ -3,11 +3,13 @@
 import torch
 from torch import Tensor
 
+from ..arguments import checked
 from .denoiser import BaseDenoiser
 
 __all__ = ["GuidedDenoiser"]
 
 
+@checked
 class GuidedDenoiser(BaseDenoiser):
     r"""Moves a prediction away from the one without a class.
 

@@ -19,8 +19,18 @@ covariance from the data's spectrum, and `DPSDenoiser` takes from J what J can s
 import torch
 from torch import Tensor
 
-from ..checks import check_batch, check_noise, per_sample
+from ..arguments import checked
+from ..checks import (
+    check_finite,
+    check_noise,
+    check_real,
+    in_precision_of,
+    is_traced,
+    per_sample,
+    shown,
+)
 from ..operators import Diagonal, LinearOperator, Scale, solve
+from ..operators.systems import inner
 from ..process import SoftDiffusion
 from .denoiser import BaseDenoiser
 
@@ -28,7 +38,11 @@ __all__ = ["DPSDenoiser", "PosteriorDenoiser", "conditional_mean"]
 
 
 def conditional_mean(
-    x: Tensor, covariance: LinearOperator, operator: LinearOperator, y: Tensor, sigma_y: float
+    x: Tensor,
+    covariance: LinearOperator,
+    operator: LinearOperator,
+    y: Tensor,
+    sigma_y: float | Tensor,
 ) -> Tensor:
     r"""The mean of :math:`x_0 \sim N(x, \Sigma)` given :math:`y = A x_0 + \sigma_y n`.
 
@@ -38,20 +52,51 @@ def conditional_mean(
         x: The mean without the measurement, (B, C, ...).
         covariance: :math:`\Sigma`.
         operator: A.
-        y: The measurements, (B, ...).
-        sigma_y: Their noise, >= 0.
+        y: The measurements, (B, ...), real or complex.
+        sigma_y: Their noise, >= 0, or one a measurement, (B,); of complex ones that of the real
+            and the imaginary part.
     """
+    dtype, x = x.dtype, x.to(torch.promote_types(x.dtype, torch.float32))
+    y = in_precision_of(x, y)
     # Rounding is noise, too, or what A has all but suppressed would be divided by next to nothing.
     noise = sigma_y**2 + torch.finfo(y.dtype).eps ** 2
     cross = covariance @ operator.T
     observed = operator @ cross + Scale(noise)
-    missed = y - operator(x)
+    missed = _missed(y, operator(x))
     if isinstance(observed, Diagonal | Scale):
         # As one operator: each factor alone would be too large for single precision.
-        return x + (cross @ observed.pinverse(rtol=0.0))(missed)
-    return x + cross(solve(observed, missed))
+        return (x + (cross @ observed.pinverse(rtol=0.0))(missed)).to(dtype)
+    return (x + cross(solve(observed, missed))).to(dtype)
 
 
+def _missed(y: Tensor, expected: Tensor) -> Tensor:
+    """What the measurements are beyond those of a prediction, which have to have their shape."""
+    if y.shape[1:] != expected.shape[1:]:
+        raise ValueError(
+            f"The measurements y have the shape {tuple(y.shape[1:])}, but the operator makes ones "
+            f"of shape {tuple(expected.shape[1:])} of these images."
+        )
+    return y - expected
+
+
+def _check_one_each(y: Tensor, x_t: Tensor) -> None:
+    if len(y) not in (1, len(x_t)):
+        raise ValueError(
+            f"{len(y)} values do not fit a batch of {len(x_t)} images; give one measurement y, or "
+            "one for every image."
+        )
+
+
+def _check_measurements(y: Tensor) -> None:
+    if y.ndim < 2 or 0 in y.shape or not (y.is_floating_point() or y.is_complex()):
+        raise ValueError(
+            "The measurements y must be a batch (B, ...) of real or complex numbers, not "
+            f"{shown(y)}."
+        )
+    check_finite("The measurements y", y)
+
+
+@checked
 class PosteriorDenoiser(BaseDenoiser):
     r"""The posterior mean given :math:`x_t` and a measurement, by the data's spectrum.
 
@@ -70,7 +115,8 @@ class PosteriorDenoiser(BaseDenoiser):
         denoiser: Gives :math:`\hat x_0`. Its corruption must be diagonal in a transform.
         operator: The measurement's operator A, of any kind.
         y: The measurements: one for every image of the batches to come, or a single one.
-        sigma_y: The standard deviation of their noise, >= 0.
+        sigma_y: The standard deviation of their noise, >= 0, or one a measurement, (B,); of complex
+            measurements that of the real and the imaginary part.
         spectrum: The data's variances :math:`v_k`, (C, ...), >= 0, as `GaussianDenoiser.fit` finds
             them.
 
@@ -86,7 +132,7 @@ class PosteriorDenoiser(BaseDenoiser):
         denoiser: BaseDenoiser,
         operator: LinearOperator,
         y: Tensor,
-        sigma_y: float,
+        sigma_y: float | Tensor,
         spectrum: Tensor,
     ) -> None:
         super().__init__()
@@ -96,9 +142,10 @@ class PosteriorDenoiser(BaseDenoiser):
                 f"transform, which {type(denoiser.process.corruption).__name__} is not; use "
                 "DPSDenoiser, in restorations dps_step."
             )
-        if (spectrum < 0).any():
+        if (check_real("The spectrum", spectrum) < 0).any():
             raise ValueError(f"Variances must be >= 0, but one is {spectrum.min():g}.")
         check_noise(sigma_y)
+        _check_measurements(y)
         self.denoiser = denoiser
         self.process = denoiser.process
         self.classes = denoiser.classes
@@ -109,10 +156,15 @@ class PosteriorDenoiser(BaseDenoiser):
         self.register_buffer("spectrum", spectrum)
 
     def forward(self, x_t: Tensor, t: Tensor, labels: Tensor | None = None) -> Tensor:
-        check_batch(len(self.y), len(x_t))
+        _check_one_each(self.y, x_t)
+        if self.spectrum.shape != x_t.shape[1:]:
+            raise ValueError(
+                f"The spectrum has the shape {tuple(self.spectrum.shape)}, but the images "
+                f"{tuple(x_t.shape[1:])}."
+            )
         x0_hat = self.denoiser(x_t, t, labels)
-        y = self.y.to(x_t)
-        return conditional_mean(x0_hat, self.covariance(t), self.operator, y, self.sigma_y)
+        covariance = self.covariance(t)
+        return conditional_mean(x0_hat, covariance, self.operator, self.y, self.sigma_y)
 
     def covariance(self, t: Tensor) -> LinearOperator:
         r"""The covariance :math:`\Sigma_t` of Gaussian data given :math:`x_t`."""
@@ -126,6 +178,7 @@ class PosteriorDenoiser(BaseDenoiser):
         return Diagonal(self.transform, symbol)
 
 
+@checked
 class DPSDenoiser(BaseDenoiser):
     r"""One gradient step towards the measurement, through the network (Chung et al. 2023).
 
@@ -153,7 +206,8 @@ class DPSDenoiser(BaseDenoiser):
         denoiser: Gives :math:`\hat x_0`.
         operator: The measurement's operator A, of any kind.
         y: The measurements: one for every image of the batches to come, or a single one.
-        sigma_y: The standard deviation of their noise, >= 0.
+        sigma_y: The standard deviation of their noise, >= 0, or one a measurement, (B,); of complex
+            measurements that of the real and the imaginary part.
         step: The factor :math:`\zeta` > 0; beyond 2 it overshoots.
 
     Raises:
@@ -168,13 +222,14 @@ class DPSDenoiser(BaseDenoiser):
         denoiser: BaseDenoiser,
         operator: LinearOperator,
         y: Tensor,
-        sigma_y: float,
+        sigma_y: float | Tensor,
         step: float = 1.0,
     ) -> None:
         super().__init__()
         if not step > 0:
             raise ValueError(f"The step of DPS must be > 0, but is {step:g}.")
         check_noise(sigma_y)
+        _check_measurements(y)
         self.denoiser = denoiser
         self.process = denoiser.process
         self.classes = denoiser.classes
@@ -184,8 +239,8 @@ class DPSDenoiser(BaseDenoiser):
         self.register_buffer("y", y)
 
     def forward(self, x_t: Tensor, t: Tensor, labels: Tensor | None = None) -> Tensor:
-        check_batch(len(self.y), len(x_t))
-        if (self.process.sigma(t) == 0).any():
+        _check_one_each(self.y, x_t)
+        if not is_traced() and (self.process.sigma(t) == 0).any():
             raise ValueError(
                 "DPS moves a score, and there is none where sigma is 0, as it is at one of the "
                 "times; use PosteriorDenoiser, or a process with noise."
@@ -193,13 +248,14 @@ class DPSDenoiser(BaseDenoiser):
         with torch.enable_grad():
             start = x_t.detach().requires_grad_()
             prediction = self.denoiser(start, t, labels)
-            r = self.y.to(x_t) - self.operator(prediction.detach())
+            r = _missed(in_precision_of(x_t, self.y), self.operator(prediction.detach()))
             (gradient,) = torch.autograd.grad(prediction, start, self.operator.T(r))
         d = _undo(self.process, t, gradient)
-        q = self.operator(d) + self.sigma_y**2 * r
-        power = (q * q).flatten(1).sum(dim=1)
-        alpha = torch.where(power > 0, (r * q).flatten(1).sum(dim=1) / power, 0.0)
-        return prediction.detach() + self.step * per_sample(alpha, d) * d
+        q = self.operator(d) + per_sample(self.sigma_y, r) ** 2 * r
+        power = inner(q, q)
+        alpha = torch.where(power > 0, inner(r, q) / power, 0.0)
+        shifted = prediction.detach() + self.step * per_sample(alpha, d) * d
+        return shifted.to(x_t.dtype)
 
 
 def _undo(process: SoftDiffusion, t: Tensor, gradient: Tensor) -> Tensor:

@@ -1,12 +1,12 @@
 """Preconditioning: the scales of a network's input, output and skip connection."""
 
-import math
 from abc import ABC, abstractmethod
 
 import torch
 from torch import Tensor
 
-from ..checks import per_sample
+from ..arguments import checked
+from ..checks import LARGEST, SMALLEST, per_sample
 from ..process import SoftDiffusion
 
 __all__ = ["EDM", "Preconditioning", "Residual", "ScaledResidual"]
@@ -47,6 +47,7 @@ class ScaledResidual(Preconditioning):
         return 1.0, -per_sample(process.sigma(t), x_t), 1.0
 
 
+@checked
 class EDM(Preconditioning):
     r"""Input and target of unit variance at every noise level, for data of standard deviation d.
 
@@ -65,7 +66,7 @@ class EDM(Preconditioning):
     """
 
     def __init__(self, data_std: float = 0.5) -> None:
-        if not 0 < data_std < math.inf:
+        if not SMALLEST <= data_std <= LARGEST:
             raise ValueError(
                 f"The data's standard deviation must be > 0 and finite, but is {data_std:g}."
             )

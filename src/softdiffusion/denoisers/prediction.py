@@ -3,7 +3,7 @@
 import torch
 from torch import Tensor
 
-from ..checks import per_sample
+from ..checks import is_traced, per_sample
 from ..operators import Scale
 from ..process import SoftDiffusion
 from .preconditioning import Factors, Preconditioning
@@ -31,7 +31,7 @@ class NoisePrediction(Preconditioning):
 
     def __call__(self, process: SoftDiffusion, x_t: Tensor, t: Tensor) -> Factors:
         alpha, sigma = amplitude(process, x_t, t), per_sample(process.sigma(t), x_t)
-        if (alpha == 0).any():
+        if not is_traced() and (alpha == 0).any():
             raise ValueError(
                 "From noise alone a prediction of the noise says nothing about the image; use "
                 "VelocityPrediction, or a process that keeps some of the image at t = 1."

@@ -7,9 +7,13 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from ..arguments import checked
+from ..checks import check_count, check_range
+
 __all__ = ["SmallUNet"]
 
 
+@checked
 class SmallUNet(nn.Module):
     """A U-Net of residual blocks that are shifted and scaled by the time.
 
@@ -40,12 +44,22 @@ class SmallUNet(nn.Module):
         classes: int = 0,
     ) -> None:
         super().__init__()
-        if width < 8 or width % 8 or min(channels, blocks, *multipliers, len(multipliers)) < 1:
+        if width < 8 or width % 8 or min([channels, blocks, *multipliers, len(multipliers)]) < 1:
             raise ValueError(
                 "A U-Net needs a positive width that is a multiple of 8 and at least one channel, "
                 f"one block and one level, with multipliers >= 1, but has width {width}, channels "
                 f"{channels}, blocks {blocks} and multipliers {tuple(multipliers)}."
             )
+        for name, value, most in (
+            ("The channels", channels, 1024),
+            ("The width", width, 1024),
+            ("The blocks", blocks, 64),
+            ("The classes", classes, 100_000),
+            ("The number of multipliers", len(multipliers), 16),
+            ("A multiplier", max(multipliers), 64),
+        ):
+            check_count(f"{name} of a U-Net", value, 0, most)
+        check_range("The dropout of a U-Net", dropout, 0.0, 1.0)
         self.channels = channels
         self.width = width
         self.multipliers = tuple(multipliers)

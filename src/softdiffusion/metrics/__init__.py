@@ -5,6 +5,7 @@ are rounded to 8 bits first, so arrays and saved PNG files give the same values.
 """
 
 from .by_class import ClassEvaluator
+from .cache import cached_features
 from .eight_bit import digest, eight_bit
 from .extractors import (
     ClassifierExtractor,
@@ -40,6 +41,7 @@ __all__ = [
     "Report",
     "SmallClassifier",
     "Value",
+    "cached_features",
     "default_extractor",
     "digest",
     "eight_bit",

@@ -5,6 +5,7 @@ from collections.abc import Callable
 import torch
 from torch import Tensor
 
+from .cache import cached_features
 from .eight_bit import eight_bit
 from .extractors import ClassifierExtractor, FeatureExtractor
 from .frechet import FrechetDistance
@@ -67,7 +68,7 @@ class ClassEvaluator:
         self, samples: Tensor, train: Tensor, test: Tensor, label: int
     ) -> dict[str, Value]:
         if label not in self._distances:
-            self._distances[label] = FrechetDistance(self.extractor.extract(train))
+            self._distances[label] = FrechetDistance(cached_features(train, self.extractor))
         distance = self._distances[label]
         features = self.extractor.extract(samples), self.extractor.extract(test)
         values = {"frechet": self._value("frechet", distance, features, len(train))}

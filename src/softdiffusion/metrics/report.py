@@ -2,6 +2,7 @@
 
 import importlib.metadata
 import json
+import math
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, field
 from typing import Any
@@ -10,6 +11,8 @@ import torch
 from torch import Tensor
 
 from .. import __version__
+from ..files import finite
+from .cache import cached_features
 from .eight_bit import check_images, digest, eight_bit
 from .extractors import FeatureExtractor
 from .frechet import FrechetDistance
@@ -71,24 +74,24 @@ class Report:
     memorisation: dict[str, Memorisation] = field(repr=False, compare=False)
 
     def to_dict(self) -> dict[str, Any]:
-        """All of it but `memorisation`, as plain types."""
+        """All of it but `memorisation`, as plain types; None stands for NaN and infinity."""
         plain = {name: getattr(self, name) for name in self.__dataclass_fields__}
         del plain["memorisation"]
-        plain["values"] = {name: asdict(value) for name, value in self.values.items()}
+        plain["values"] = {name: finite(asdict(value)) for name, value in self.values.items()}
         plain["shape"] = list(self.shape)
         return plain
 
     @classmethod
     def from_dict(cls, plain: dict[str, Any]) -> "Report":
-        """The report that `to_dict` wrote, without its `memorisation`."""
-        values = {name: Value(**value) for name, value in plain["values"].items()}
+        """The report that `to_dict` wrote, without its `memorisation`; None becomes NaN."""
+        values = {name: Value(**_numbers(value)) for name, value in plain["values"].items()}
         channels, height, width = plain["shape"]
         changed = {"values": values, "shape": (channels, height, width), "memorisation": {}}
         return cls(**plain | changed)
 
     def to_json(self) -> str:
         """`to_dict` as JSON text."""
-        return json.dumps(self.to_dict(), indent=2, ensure_ascii=False) + "\n"
+        return json.dumps(self.to_dict(), indent=2, ensure_ascii=False, allow_nan=False) + "\n"
 
     def to_markdown(self) -> str:
         """A table of all values with their floors, and the facts to repeat them."""
@@ -117,6 +120,11 @@ class Report:
 
     def __str__(self) -> str:
         return "\n".join(str(value) for value in self.values.values())
+
+
+def _numbers(value: dict[str, Any]) -> dict[str, Any]:
+    """The fields of a value, with NaN where JSON had no number to write."""
+    return {key: math.nan if number is None else number for key, number in value.items()}
 
 
 class Evaluator:
@@ -158,10 +166,11 @@ class Evaluator:
         self.seed = seed
         self.data = data
         self.extractor = extractor
+        FrechetDistance(torch.zeros(2, 2))  # a missing package is found before hours of features
         self.reference = self._checked("Training images", reference, reference)
         self.test = self._checked("Test images", test, reference)
-        self._reference_features = extractor.extract(self.reference)
-        self._test_features = extractor.extract(self.test)
+        self._reference_features = cached_features(self.reference, extractor)
+        self._test_features = cached_features(self.test, extractor)
         self._frechet = FrechetDistance(self._reference_features)
         self._kernel = KernelDistance(self._reference_features, seed=seed)
         self._neighbours = {
@@ -229,14 +238,28 @@ class Evaluator:
                 f"{name} have shape {tuple(images.shape[1:])}, but training images have "
                 f"{tuple(reference.shape[1:])}; resize one of them."
             )
-        if len(images) < 2 * (self.k + 1):
-            raise ValueError(
-                f"{name} must be at least {2 * (self.k + 1)} (with k = {self.k}), but there are "
-                f"{len(images)}; values of a thousand and more are worth comparing."
-            )
+        self.check_count(name, len(images), self.k)
         channels, height, width = images.shape[1:]
         self.extractor.check_shape((channels, height, width))
         return images.cpu()
+
+    @staticmethod
+    def check_count(name: str, count: int, k: int = 3) -> None:
+        """Checks that images are enough for what is measured.
+
+        Arguments:
+            name: What they are called.
+            count: How many there are.
+            k: As in the class.
+
+        Raises:
+            ValueError: If they are not.
+        """
+        if count < 2 * (k + 1):
+            raise ValueError(
+                f"{name} must be at least {2 * (k + 1)} (with k = {k}), but there are {count}; "
+                "values of a thousand and more are worth comparing."
+            )
 
     def _shuffled(self, count: int) -> Tensor:
         return torch.randperm(count, generator=torch.Generator().manual_seed(self.seed))

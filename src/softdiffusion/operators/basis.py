@@ -3,11 +3,13 @@
 import torch
 from torch import Tensor
 
+from ..arguments import checked
 from .transforms import Transform, along, check_orthonormal
 
 __all__ = ["Basis"]
 
 
+@checked
 class Basis(Transform):
     """An orthonormal basis of the flattened image, such as the eigenvectors of a matrix.
 
@@ -19,8 +21,7 @@ class Basis(Transform):
     """
 
     def __init__(self, basis: Tensor) -> None:
-        check_orthonormal("a basis", basis)
-        self.basis = basis
+        self.basis = check_orthonormal("a basis", basis)
 
     def forward(self, x: Tensor) -> Tensor:
         return self._times(self.basis, x)

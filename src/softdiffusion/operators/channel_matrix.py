@@ -3,13 +3,15 @@
 import torch
 from torch import Tensor
 
-from ..checks import check_batch, per_sample
+from ..arguments import checked
+from ..checks import as_real, check_batch, per_sample, shown
 from .operator import LinearOperator
 from .scale import Scale
 
 __all__ = ["ChannelMatrix"]
 
 
+@checked
 class ChannelMatrix(LinearOperator):
     r"""The same matrix at every pixel: :math:`y_{c,p} = \sum_d M_{cd}\, x_{d,p}`.
 
@@ -17,11 +19,16 @@ class ChannelMatrix(LinearOperator):
         matrix: The matrix (K, C) from C channels to K, or one a sample, (B, K, C).
 
     Raises:
-        ValueError: When called, if an image has another number of channels.
+        ValueError: If it is no matrix of real numbers; when called, if an image has another number
+            of channels.
     """
 
     def __init__(self, matrix: Tensor) -> None:
-        self.matrix = matrix
+        self.matrix = as_real("The matrix of the channels", matrix)
+        if matrix.ndim not in (2, 3):
+            raise ValueError(
+                f"The matrix of the channels must be (K, C) or (B, K, C), not {shown(matrix)}."
+            )
 
     def __call__(self, x: Tensor) -> Tensor:
         channels = self.matrix.shape[-1]
@@ -42,7 +49,8 @@ class ChannelMatrix(LinearOperator):
         return ChannelMatrix(self.matrix.mT)
 
     def pinverse(self, rtol: float | None = None) -> LinearOperator:
-        return ChannelMatrix(torch.linalg.pinv(self.matrix, rtol=rtol))
+        wide = self.matrix.to(torch.promote_types(self.matrix.dtype, torch.float32))
+        return ChannelMatrix(torch.linalg.pinv(wide, rtol=rtol))
 
     def _plus(self, other: LinearOperator) -> LinearOperator | None:
         if isinstance(other, ChannelMatrix):

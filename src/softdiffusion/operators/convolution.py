@@ -6,7 +6,8 @@ from typing import TypeGuard
 import torch
 from torch import Tensor
 
-from ..checks import check_batch
+from ..arguments import checked
+from ..checks import check_batch, check_real
 from .operator import LinearOperator
 from .scale import Scale
 
@@ -17,6 +18,7 @@ __all__ = ["Convolution"]
 Transfer = Callable[[Tensor], Tensor]
 
 
+@checked
 class Convolution(LinearOperator):
     r"""A convolution of the periodically continued image, given by its transfer function.
 
@@ -40,6 +42,7 @@ class Convolution(LinearOperator):
         self.transfer = transfer
 
     def __call__(self, x: Tensor) -> Tensor:
+        check_real("The images of a convolution", x)
         wide = x.to(torch.promote_types(x.dtype, torch.float32))
         axes = tuple(range(2, x.ndim))
         z = torch.fft.rfftn(wide, dim=axes)

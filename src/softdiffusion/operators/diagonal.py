@@ -6,6 +6,7 @@ from typing import TypeGuard
 import torch
 from torch import Tensor
 
+from ..arguments import checked
 from ..checks import check_batch
 from .operator import LinearOperator
 from .scale import Scale
@@ -18,6 +19,7 @@ __all__ = ["Diagonal", "Symbol"]
 Symbol = Callable[[Tensor], Tensor]
 
 
+@checked
 class Diagonal(LinearOperator):
     r"""The operator :math:`A = T^{-1} \operatorname{diag}(\lambda)\, T`, with a real diagonal.
 

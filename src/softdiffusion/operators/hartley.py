@@ -3,6 +3,7 @@
 import torch
 from torch import Tensor
 
+from ..checks import check_real
 from .transforms import Transform
 
 __all__ = ["Hartley"]
@@ -25,6 +26,7 @@ class Hartley(Transform):
     """
 
     def forward(self, x: Tensor) -> Tensor:
+        check_real("The images of a Hartley transform", x)
         axes = tuple(range(2, x.ndim))
         z = torch.fft.fftn(x, dim=axes, norm="ortho")
         return z.real - z.imag

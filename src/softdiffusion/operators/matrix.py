@@ -1,9 +1,12 @@
 """Operators given as explicit matrices."""
 
+import math
+
 import torch
 from torch import Tensor
 
-from ..checks import check_batch, per_sample
+from ..arguments import checked
+from ..checks import as_real, check_batch, per_sample, shown
 from .operator import LinearOperator
 from .scale import Scale
 
@@ -15,6 +18,7 @@ _LARGEST_DENSE = 4096
 Shape = tuple[int, ...]
 
 
+@checked
 class Matrix(LinearOperator):
     """A dense matrix that acts on the flattened image.
 
@@ -31,13 +35,16 @@ class Matrix(LinearOperator):
     def __init__(
         self, matrix: Tensor, shape_in: Shape | None = None, shape_out: Shape | None = None
     ) -> None:
+        matrix = as_real("The matrix", matrix)
+        if matrix.ndim not in (2, 3):
+            raise ValueError(f"The matrix must be (m, n) or (B, m, n), not {shown(matrix)}.")
         m, n = matrix.shape[-2:]
         if m != n and (shape_in is None or shape_out is None):
             raise ValueError(
                 f"A rectangular matrix, here {m} x {n}, needs both shape_in and shape_out."
             )
         for name, shape, size in (("shape_in", shape_in, n), ("shape_out", shape_out, m)):
-            if shape is not None and torch.Size(shape).numel() != size:
+            if shape is not None and math.prod(shape) != size:
                 raise ValueError(f"{name} {shape} does not hold the matrix's {size} coordinates.")
         self.matrix = matrix
         self.shape_in = shape_in
@@ -62,11 +69,11 @@ class Matrix(LinearOperator):
         return Matrix(self.matrix.mT, self.shape_out, self.shape_in)
 
     def pinverse(self, rtol: float | None = None) -> LinearOperator:
-        inverse = torch.linalg.pinv(self.matrix, rtol=rtol)
+        inverse = torch.linalg.pinv(self._wide, rtol=rtol)
         return Matrix(inverse, self.shape_out, self.shape_in)
 
     def sqrt(self, rounding: float = 0.0) -> LinearOperator:
-        values, vectors = torch.linalg.eigh(self.matrix)
+        values, vectors = torch.linalg.eigh(self._wide)
         asymmetry = (self.matrix - self.matrix.mT).abs().max()
         own = torch.finfo(values.dtype).eps * values.shape[-1] * values.abs().max()
         noise = own + rounding
@@ -107,6 +114,11 @@ class Matrix(LinearOperator):
     def _batch(self) -> Tensor:
         """The matrices as a batch (B, m, n)."""
         return self.matrix.reshape(-1, *self.matrix.shape[-2:])
+
+    @property
+    def _wide(self) -> Tensor:
+        """The matrix in a precision that the solvers know."""
+        return self.matrix.to(torch.promote_types(self.matrix.dtype, torch.float32))
 
     def _with(self, matrix: Tensor) -> "Matrix":
         return Matrix(matrix, self.shape_in, self.shape_out)

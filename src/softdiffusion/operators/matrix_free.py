@@ -5,6 +5,8 @@ from collections.abc import Callable
 import torch
 from torch import Tensor
 
+from ..arguments import checked
+from ..checks import in_precision_of
 from .operator import LinearOperator
 
 __all__ = ["MatrixFree"]
@@ -12,13 +14,14 @@ __all__ = ["MatrixFree"]
 Function = Callable[[Tensor], Tensor]
 
 
+@checked
 class MatrixFree(LinearOperator):
     """An operator given by what it does.
 
     Arguments:
-        forward: Computes `A x` for a batch (B, C, ...).
+        forward: Computes `A x` for a batch (B, C, ...). What it returns may be complex.
         adjoint: Computes the adjoint of `forward`; it is trusted, so test it: `<A x, y>` must
-            equal `<x, A.T y>`.
+            equal `<x, A.T y>`, of complex numbers the real parts of both.
         dtype: The type in which the two compute, for functions with tensors of their own; None
             takes that of the images, which solvers and fits bring in double precision.
     """
@@ -31,7 +34,9 @@ class MatrixFree(LinearOperator):
         self._dtype = dtype
 
     def __call__(self, x: Tensor) -> Tensor:
-        return self._forward(x.to(self._dtype or x.dtype)).to(x.dtype)
+        dtype = self._dtype or x.dtype
+        y = self._forward(x.to(dtype.to_complex() if x.is_complex() else dtype))
+        return in_precision_of(x, y)
 
     @property
     def T(self) -> LinearOperator:

@@ -1,9 +1,16 @@
 """Linear operators on batches of images, and their algebra."""
 
+import functools
+import math
 from abc import ABC, abstractmethod
+from collections.abc import Callable
+from typing import Any
 
 import torch
 from torch import Tensor
+
+from ..arguments import checked
+from ..checks import as_images, check_count, shown
 
 __all__ = ["LinearOperator", "Product", "Sum"]
 
@@ -16,12 +23,23 @@ class LinearOperator(ABC):
     adjoint. What can be combined exactly is combined at once (sums and products of operators
     diagonal in the same transform stay diagonal); everything else is applied in turn.
 
-    The result has the dtype of the input; half precision is computed in float32.
+    The result has the dtype of the input; half precision is computed in float32. Images of NumPy
+    and Pillow are taken as `softdiffusion.checks.as_images` says.
     """
+
+    def __init_subclass__(cls, **kwargs: Any) -> None:
+        super().__init_subclass__(**kwargs)
+        if "__call__" in cls.__dict__:
+            cls.__call__ = _on_batches(cls.__call__)  # type: ignore[assignment,method-assign]
 
     @abstractmethod
     def __call__(self, x: Tensor) -> Tensor:
-        """Returns `A x`."""
+        """Returns `A x`.
+
+        Raises:
+            TypeError: If x is no batch of images.
+            ValueError: If its numbers are whole ones, or there are none.
+        """
 
     @property
     @abstractmethod
@@ -62,6 +80,7 @@ class LinearOperator(ABC):
             "use an operator that is diagonal in a transform, or a Matrix."
         )
 
+    @checked
     def to_matrix(
         self,
         shape: tuple[int, ...],
@@ -78,7 +97,7 @@ class LinearOperator(ABC):
         Returns:
             A tensor (B, m, n), with B = 1 where the operator is the same for all samples.
         """
-        n = torch.Size(shape).numel()
+        n = check_count("The numbers of an image", math.prod(shape), 1, 2**14)
         units = torch.eye(n, dtype=dtype, device=device).reshape(n, 1, *shape)
         return torch.stack([self(unit).flatten(1) for unit in units], dim=-1)
 
@@ -120,6 +139,27 @@ class LinearOperator(ABC):
     def _after(self, other: "LinearOperator") -> "LinearOperator | None":
         """`other @ self` in closed form, or None if this class knows none."""
         return None
+
+
+Call = Callable[[Any, Tensor], Tensor]
+
+
+def _on_batches(call: Call) -> Call:
+    """What an operator does, to all that is taken for a batch of images or of measurements."""
+
+    @functools.wraps(call)
+    def on_batches(self: Any, x: Tensor) -> Tensor:
+        # Measurements may have fewer axes than images, and may be complex.
+        if not isinstance(x, Tensor):
+            x = as_images("The images", x)
+        if x.ndim < 2 or 0 in x.shape or not (x.is_floating_point() or x.is_complex()):
+            raise ValueError(
+                f"{type(self).__name__} takes a batch of real images (B, C, ...), at least one, "
+                f"but got {shown(x)}."
+            )
+        return call(self, x)
+
+    return on_batches
 
 
 class Sum(LinearOperator):

@@ -1,16 +1,18 @@
 """Operators from other libraries."""
 
 from itertools import chain
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 import torch
 from torch import Tensor, nn
 
+from ..arguments import checked
 from .matrix_free import MatrixFree
 
 __all__ = ["Physics", "from_physics"]
 
 
+@runtime_checkable
 class Physics(Protocol):
     """What the linear operators of the library deepinv offer (`deepinv.physics.LinearPhysics`)."""
 
@@ -21,16 +23,23 @@ class Physics(Protocol):
         """The adjoint of `A`."""
 
 
+@checked
 def from_physics(physics: Physics) -> MatrixFree:
     """The linear operator of a deepinv physics, or of any object with its two methods.
 
     Only `A` and `A_adjoint` are called, so neither its noise model nor deepinv itself is needed.
-    A physics that is a module computes in the type of its tensors.
+    A physics that is a module computes in the type of its tensors. Measurements may be complex;
+    images are real, so that of a complex adjoint the real part is taken.
 
     Arguments:
         physics: The physics. Its adjoint is trusted, so test it, as `MatrixFree` says.
     """
-    return MatrixFree(physics.A, physics.A_adjoint, dtype_of(physics))
+
+    def adjoint(y: Tensor) -> Tensor:
+        x = physics.A_adjoint(y)
+        return x.real if x.is_complex() else x
+
+    return MatrixFree(physics.A, adjoint, dtype_of(physics))
 
 
 def dtype_of(physics: Physics) -> torch.dtype | None:

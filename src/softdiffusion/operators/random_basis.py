@@ -5,12 +5,14 @@ import functools
 import torch
 from torch import Tensor
 
+from ..arguments import checked
 from ..random import generators
 from .transforms import DCT, Transform
 
 __all__ = ["RandomBasis"]
 
 
+@checked
 class RandomBasis(Transform):
     r"""Random signs, then the orthonormal DCT-II of channels and pixels alike.
 

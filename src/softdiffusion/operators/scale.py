@@ -1,9 +1,10 @@
 """Multiples of the identity, which are diagonal in every transform."""
 
+import numpy as np
 import torch
 from torch import Tensor
 
-from ..checks import per_sample
+from ..checks import check_finite, is_traced, per_sample, shown
 from .operator import LinearOperator
 
 __all__ = ["Scale", "identity"]
@@ -16,15 +17,28 @@ class Scale(LinearOperator):
         factor: A number, or one number a sample, shape (B,).
 
     Raises:
-        ValueError: If the factor has more than one axis.
+        TypeError: If the factor is neither.
+        ValueError: If it has more than one axis, or is not real and finite in single precision.
     """
 
     def __init__(self, factor: float | Tensor) -> None:
-        if isinstance(factor, Tensor) and factor.ndim > 1:
+        if not isinstance(factor, Tensor):
+            # Products and inverses go beyond the largest argument, but not beyond the precision.
+            if isinstance(factor, bool) or not isinstance(factor, int | float | np.number):
+                raise TypeError(f"A factor must be a number or a tensor, but is {shown(factor)}.")
+            if not abs(factor) <= torch.finfo(torch.float32).max:
+                raise ValueError(
+                    f"A factor must be finite in single precision, but is {shown(factor)}."
+                )
+        elif factor.ndim > 1:
             raise ValueError(
                 "A factor must be a number or one number a sample, shape (B,), but has shape "
                 f"{tuple(factor.shape)}."
             )
+        elif factor.is_complex() or factor.dtype == torch.bool:
+            raise ValueError(f"A factor must be real, but has the type {factor.dtype}.")
+        elif factor.device.type == "cpu" and not is_traced():
+            check_finite("A factor", factor.detach().float())
         self.factor = factor
 
     def __call__(self, x: Tensor) -> Tensor:

@@ -5,16 +5,18 @@ import warnings
 import torch
 from torch import Tensor
 
-from ..checks import per_sample
+from ..arguments import checked
+from ..checks import per_sample, shown
 from .channel_matrix import ChannelMatrix
 from .convolution import Convolution
 from .diagonal import Diagonal
 from .operator import LinearOperator
 from .scale import Scale
 
-__all__ = ["conjugate_gradients", "solve"]
+__all__ = ["conjugate_gradients", "inner", "solve"]
 
 
+@checked
 def solve(operator: LinearOperator, b: Tensor) -> Tensor:
     """Returns the u with `K u = b` for a symmetric positive definite operator K.
 
@@ -31,6 +33,7 @@ def solve(operator: LinearOperator, b: Tensor) -> Tensor:
     return conjugate_gradients(operator, b)
 
 
+@checked
 def conjugate_gradients(
     operator: LinearOperator, b: Tensor, iterations: int = 1000, tolerance: float = 1e-5
 ) -> Tensor:
@@ -55,20 +58,23 @@ def conjugate_gradients(
 
     Source: Hestenes and Stiefel 1952.
     """
-    residual = direction = b.to(torch.float32 if b.device.type == "mps" else torch.float64)
+    if b.ndim < 2 or not (b.is_floating_point() or b.is_complex()):
+        raise ValueError(f"The right sides b must be images (B, C, ...), not {shown(b)}.")
+    wide = torch.float32 if b.device.type == "mps" else torch.float64
+    residual = direction = b.to(wide.to_complex() if b.is_complex() else wide)
     u = torch.zeros_like(residual)
-    energy = _dot(residual, residual)
+    energy = inner(residual, residual)
     goal = tolerance**2 * energy
     for _ in range(iterations):
         image = operator(direction)
-        curvature = _dot(direction, image)
+        curvature = inner(direction, image)
         moves = (energy > goal) & (curvature > 0)
         if not moves.any():
             break
         length = per_sample(torch.where(moves, energy / curvature, 0.0), u)
         u = u + length * direction
         residual = residual - length * image
-        left = _dot(residual, residual)
+        left = inner(residual, residual)
         direction = residual + per_sample(torch.where(moves, left / energy, 0.0), u) * direction
         energy = left
     else:
@@ -88,6 +94,7 @@ def _warn_if_far(energy: Tensor, goal: Tensor, iterations: int, tolerance: float
         )
 
 
-def _dot(a: Tensor, b: Tensor) -> Tensor:
-    """The inner product of every pair of images, (B,)."""
-    return (a * b).flatten(1).sum(dim=1)
+def inner(a: Tensor, b: Tensor) -> Tensor:
+    """The inner product of every pair of images, of complex ones its real part, (B,)."""
+    product = a * b if not a.is_complex() else (a.conj() * b).real
+    return product.flatten(1).sum(dim=1)

@@ -8,6 +8,9 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from ..arguments import checked
+from ..checks import as_real
+
 __all__ = ["DCT", "ChannelBasis", "Pixel", "Transform"]
 
 #: The longest axis that is transformed by a matrix product. Measured on one core of a processor
@@ -78,6 +81,7 @@ class DCT(Transform):
         return z
 
 
+@checked
 class ChannelBasis(Transform):
     """An orthonormal basis of the channels, the same at every pixel.
 
@@ -89,8 +93,7 @@ class ChannelBasis(Transform):
     """
 
     def __init__(self, basis: Tensor) -> None:
-        check_orthonormal("a channel basis", basis)
-        self.basis = basis
+        self.basis = check_orthonormal("a channel basis", basis)
 
     def forward(self, x: Tensor) -> Tensor:
         return self._times(self.basis, x)
@@ -113,8 +116,11 @@ class ChannelBasis(Transform):
         return hash((ChannelBasis, tuple(self.basis.flatten().tolist())))
 
 
-def check_orthonormal(name: str, basis: Tensor) -> None:
-    """Raises a ValueError unless the rows of a square matrix are orthonormal."""
+def check_orthonormal(name: str, basis: Tensor) -> Tensor:
+    """Returns a basis; raises a ValueError unless it is square and its rows are orthonormal."""
+    basis = as_real(f"The rows of {name}", basis)
+    if basis.ndim != 2 or basis.shape[0] != basis.shape[1]:
+        raise ValueError(f"{name} must be square, but has shape {tuple(basis.shape)}.")
     unit = torch.eye(len(basis), dtype=basis.dtype, device=basis.device)
     error = (basis @ basis.T - unit).abs().max().item()
     if error > 1e-5:
@@ -122,6 +128,7 @@ def check_orthonormal(name: str, basis: Tensor) -> None:
             f"The rows of {name} must be orthonormal, but miss it by {error:.1e}; orthonormalise "
             "them, for instance with torch.linalg.qr."
         )
+    return basis
 
 
 def along(axis: int, matrix: Tensor, x: Tensor) -> Tensor:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import torch
 
+from ..files import drafted
 from ..schedules import Schedule, Selection
 
 if TYPE_CHECKING:
@@ -226,6 +227,5 @@ def _thousands(value: float, _: float) -> str:
 
 
 def _save(figure: Figure, path: str | Path) -> None:
-    path = Path(path)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    figure.savefig(path, dpi=160, format="png")
+    with drafted(Path(path)) as draft:
+        figure.savefig(draft, dpi=160, format="png")

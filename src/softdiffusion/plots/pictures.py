@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -9,7 +10,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 from torch import Tensor
 
-from .pixels import mosaic, readable_scale, to_uint8
+from ..files import drafted
+from .pixels import mosaic, readable_scale, spread, to_uint8
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -24,21 +26,54 @@ _CAPTION, _MARGIN = 13, 6
 
 
 def save_grid(
-    images: Tensor, path: str | Path, columns: int | None = None, scale: int | None = None
+    images: Tensor,
+    path: str | Path,
+    columns: int | None = None,
+    scale: int | None = None,
+    captions: Sequence[str] | None = None,
 ) -> None:
     """Writes images side by side as one PNG, with a thin white border around each.
 
     Arguments:
-        images: The images, (N, C, H, W) in [-1, 1], with 1 or 3 channels.
+        images: The images, (N, C, H, W) in [-1, 1]; channels that are neither grey nor RGB lie
+            side by side.
         path: The file; folders that are missing are made.
         columns: Images in a row; the default makes the grid about square.
         scale: Every pixel becomes a square of this side; the default enlarges images of fewer
             than 64 pixels until they reach it.
+        captions: A short text to stand below each image, such as its class.
 
     Raises:
-        ValueError: If there is no image, or an argument is out of range.
+        ValueError: If there is no image, an argument is out of range, or there are not as many
+            captions as images.
     """
-    _picture(mosaic(images, columns, scale)).save(_made(path), format="PNG")
+    if captions is None:
+        _save(_picture(mosaic(images, columns, scale)), path)
+        return
+    if len(captions) != len(images):
+        raise ValueError(
+            f"Every image needs its caption, but there are {len(images)} images and "
+            f"{len(captions)} captions."
+        )
+    columns = columns or math.ceil(math.sqrt(len(images)))
+    page = _picture(mosaic(images, columns, scale, below=_CAPTION + _MARGIN))
+    _write_below(page, captions, columns)
+    _save(page, path)
+
+
+def _write_below(page: Image, captions: Sequence[str], columns: int) -> None:
+    """Writes captions below the tiles of a page, cut where they are wider than a tile."""
+    from PIL import ImageDraw, ImageFont
+
+    pen, font = ImageDraw.Draw(page), ImageFont.load_default(_CAPTION)
+    width, height = page.width / columns, page.height / math.ceil(len(captions) / columns)
+    for index, caption in enumerate(captions):
+        row, column = divmod(index, columns)
+        text = caption
+        while len(text) > 1 and pen.textlength(text, font=font) > width - 2:
+            text = text[:-2] + "."
+        place = ((column + 0.5) * width, (row + 1) * height - _MARGIN / 2)
+        pen.text(place, text, fill="black", font=font, anchor="md")
 
 
 def save_images(
@@ -47,20 +82,18 @@ def save_images(
     """Writes every image as a PNG of its own, at its own size.
 
     Arguments:
-        images: The images, (N, C, H, W) in [-1, 1], with 1 or 3 channels.
+        images: The images, (N, C, H, W) in [-1, 1]; channels that are neither grey nor RGB lie
+            side by side.
         folder: The folder, made if missing.
         names: The names of the files without `.png`; the default is `numbered`.
 
     Returns:
         The files.
-
-    Raises:
-        ValueError: If the images have another number of channels.
     """
     names = names or numbered(len(images))
     paths = [Path(folder) / f"{name}.png" for name in names]
-    for path, image in zip(paths, to_uint8(images), strict=True):
-        _picture(image).save(_made(path), format="PNG")
+    for path, image in zip(paths, to_uint8(spread(images)), strict=True):
+        _save(_picture(image), path, lasting=False)
     return paths
 
 
@@ -108,14 +141,14 @@ def save_strip(frames: Tensor, path: str | Path, labels: Sequence[str]) -> None:
         pen.multiline_text(
             (centre, top - _MARGIN), label, fill="black", font=font, anchor="md", align="center"
         )
-    page.save(_made(path), format="PNG")
+    _save(page, path)
 
 
 def save_animation(frames: Tensor, path: str | Path) -> None:
     """Writes a grid of images that changes with time; it runs 3 seconds, stays 2 and starts again.
 
     Arguments:
-        frames: The frames, (T, B, C, H, W) in [-1, 1], with 1 or 3 channels.
+        frames: The frames, (T, B, C, H, W) in [-1, 1].
         path: The file, whose suffix chooses the format: `.gif`, or `.png` for an animated PNG
             (exact in colour, where a GIF holds 256 colours a frame).
 
@@ -131,21 +164,24 @@ def save_animation(frames: Tensor, path: str | Path) -> None:
         )
     first, *rest = (_picture(mosaic(frame)) for frame in frames)
     times = [round(1000 * _RUNS / len(frames))] * len(rest) + [round(1000 * _STAYS)]
-    first.save(_made(path), save_all=True, append_images=rest, duration=times, loop=0)
+    with drafted(Path(path)) as draft:
+        first.save(
+            draft,
+            format=suffix[1:].upper(),
+            save_all=True,
+            append_images=rest,
+            duration=times,
+            loop=0,
+        )
 
 
 def _picture(image: np.ndarray) -> Image:
     """The Pillow image of bytes (H, W, C)."""
     from PIL import Image
 
-    channels = image.shape[-1]
-    if channels not in (1, 3):
-        raise ValueError(f"A picture has 1 or 3 channels, not {channels}.")
-    return Image.fromarray(image[..., 0] if channels == 1 else image)
+    return Image.fromarray(image[..., 0] if image.shape[-1] == 1 else image)
 
 
-def _made(path: str | Path) -> Path:
-    """The path, whose folder now exists."""
-    path = Path(path)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    return path
+def _save(picture: Image, path: str | Path, lasting: bool = True) -> None:
+    with drafted(Path(path), lasting) as draft:
+        picture.save(draft, format="PNG")

@@ -7,7 +7,7 @@ from torch import Tensor
 
 from ..checks import check_finite
 
-__all__ = ["mosaic", "to_uint8"]
+__all__ = ["mosaic", "readable_scale", "spread", "to_uint8"]
 
 #: The smallest side, in pixels of the screen, at which the eye reads an image comfortably.
 _READABLE = 64
@@ -37,14 +37,31 @@ def to_uint8(images: Tensor) -> np.ndarray:
     return levels.round().clamp(0, 255).byte().permute(0, 2, 3, 1).cpu().numpy()
 
 
-def mosaic(images: Tensor, columns: int | None = None, scale: int | None = None) -> np.ndarray:
+def spread(images: Tensor) -> Tensor:
+    """Images as pictures can show them: other channels than grey or RGB side by side, in grey.
+
+    Arguments:
+        images: The images, (N, C, H, W).
+
+    Returns:
+        The same where C is 1 or 3, and else (N, 1, H, C W).
+    """
+    if images.ndim != 4 or images.shape[1] in (0, 1, 3):
+        return images
+    return images.movedim(1, 2).flatten(2).unsqueeze(1)
+
+
+def mosaic(
+    images: Tensor, columns: int | None = None, scale: int | None = None, below: int = 0
+) -> np.ndarray:
     """Lays images out row by row, with a thin white border around each.
 
     Arguments:
-        images: The images, (N, C, H, W), with 1 or 3 channels.
+        images: The images, (N, C, H, W); channels that are neither grey nor RGB lie side by side.
         columns: Images in a row; the default makes the mosaic about square.
         scale: Every pixel becomes a square of this side; the default enlarges small images until
             they can be seen.
+        below: White rows below each image, for a caption.
 
     Returns:
         The bytes of the mosaic, (height, width, C).
@@ -52,26 +69,25 @@ def mosaic(images: Tensor, columns: int | None = None, scale: int | None = None)
     Raises:
         ValueError: If there is no image, or an argument is out of range.
     """
-    if images.ndim == 4 and (len(images) == 0 or images.shape[1] not in (1, 3)):
+    if images.ndim == 4 and 0 in images.shape:
         raise ValueError(
-            "A picture needs at least one image, with 1 or 3 channels, but the images have the "
-            f"shape {tuple(images.shape)}."
+            "A picture needs at least one image, with pixels, but the images have the shape "
+            f"{tuple(images.shape)}."
         )
     if (columns is not None and columns < 1) or (scale is not None and scale < 1):
         raise ValueError(f"Columns and scale must be at least 1, but are {columns} and {scale}.")
-    tiles = to_uint8(images)
-    scale = scale or readable_scale(*tiles.shape[1:3])
+    tiles = to_uint8(spread(images))
+    scale = scale or readable_scale(*images.shape[-2:])
     columns = columns or math.ceil(math.sqrt(len(tiles)))
     tiles = tiles.repeat(scale, axis=1).repeat(scale, axis=2)
     count, height, width, channels = tiles.shape
     rows = math.ceil(count / columns)
     gap = max(1, round(math.sqrt(scale)))
-    page = np.full(
-        (rows * (height + gap) + gap, columns * (width + gap) + gap, channels), _PAGE, np.uint8
-    )
+    pitch = height + gap + below
+    page = np.full((rows * pitch + gap, columns * (width + gap) + gap, channels), _PAGE, np.uint8)
     for index, tile in enumerate(tiles):
         row, column = divmod(index, columns)
-        top, left = gap + row * (height + gap), gap + column * (width + gap)
+        top, left = gap + row * pitch, gap + column * (width + gap)
         page[top : top + height, left : left + width] = tile
     return page
 

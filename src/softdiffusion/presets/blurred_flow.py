@@ -2,6 +2,8 @@
 
 from typing import Any
 
+from ..arguments import checked
+from ..checks import SMALLEST, check_count
 from ..corruptions import Composition, GaussianBlur, Scaling
 from ..denoisers import BaseDenoiser, ScaledResidual
 from ..objectives import StepMatched
@@ -13,6 +15,7 @@ from .preset import Preset
 __all__ = ["blurred_flow"]
 
 
+@checked
 def blurred_flow(blur_max: float = 3.0, end: float = 1.0, steps: int = 10) -> Preset:
     r"""Rectified flow with blur: :math:`C_t = (1 - t)\, G_{t b}`, :math:`\sigma_t = t`.
 
@@ -43,7 +46,8 @@ def blurred_flow(blur_max: float = 3.0, end: float = 1.0, steps: int = 10) -> Pr
     Raises:
         ValueError: If an argument is out of range.
     """
-    if not 0 < end <= 1:
+    check_count("The number of network calls", steps, 1, 1_000_000)
+    if not SMALLEST <= end <= 1:
         raise ValueError(f"The path must end within (0, 1], but end is {end:g}.")
     corruption = Composition([GaussianBlur(), Scaling()], [blur_max, 1.0])
     process = SoftDiffusion(corruption, linear((0.0, end), (0.0, end)))

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from ..arguments import checked
 from .blurred_flow import blurred_flow
 from .cold import cold_blur, cold_inpainting, cold_pixelate
 from .heat import blurring, inverse_heat
@@ -34,6 +35,7 @@ PRESETS: dict[str, Callable[..., Preset]] = {
 }
 
 
+@checked
 def named(entry: str | Mapping[str, Any]) -> Preset:
     """The preset that a recipe names.
 

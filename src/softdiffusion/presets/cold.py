@@ -6,7 +6,8 @@ from typing import Any, ClassVar, Literal
 import torch
 from torch import Tensor
 
-from ..checks import per_sample
+from ..arguments import checked
+from ..checks import SMALLEST, check_count, check_range, per_sample
 from ..corruptions import Corruption, GaussianBlur, Pixelate
 from ..denoisers import CleanPrediction
 from ..objectives import CleanRegression
@@ -21,6 +22,7 @@ __all__ = ["GaussianMasks", "cold_blur", "cold_inpainting", "cold_pixelate"]
 Algorithm = Literal[1, 2]
 
 
+@checked
 def cold_blur(
     growth: float = 0.01, width: int = 27, levels: int = 300, algorithm: Algorithm = 2
 ) -> Preset:
@@ -33,12 +35,16 @@ def cold_blur(
     Source: Bansal et al. 2022, Cold diffusion, Sections 3 to 5, and its code.
 
     Arguments:
-        growth: The growth of the logarithm of the standard deviation from kernel to kernel.
-        width: The pixels of a kernel's window, odd.
-        levels: The number of kernels.
+        growth: The growth of the logarithm of the standard deviation from kernel to kernel, >= 0.
+        width: The pixels of a kernel's window, odd, up to 9,999.
+        levels: The number of kernels, up to 10,000.
         algorithm: The paper's sampler.
     """
-    variances = [windowed_variance(math.exp(growth * i), width) for i in range(levels)]
+    check_count("The number of kernels", levels, 1, 10_000)
+    check_range("The growth of the kernels", growth, 0.0, math.inf)
+    # Beyond e^300 pixels a kernel is constant in its window, and Python's numbers end at e^709.
+    stds = [math.exp(min(growth * i, 300)) for i in range(levels)]
+    variances = [windowed_variance(std, width) for std in stds]
     total = torch.tensor([0.0, *variances], dtype=torch.float64).cumsum(0)
     return _cold(
         GaussianBlur(),
@@ -50,6 +56,7 @@ def cold_blur(
     )
 
 
+@checked
 def cold_inpainting(growth: float = 0.2, levels: int = 100, algorithm: Algorithm = 2) -> Preset:
     """Cold Diffusion by inpainting, for 128 pixels: one more Gaussian mask a level.
 
@@ -72,6 +79,7 @@ def cold_inpainting(growth: float = 0.2, levels: int = 100, algorithm: Algorithm
     )
 
 
+@checked
 def cold_pixelate(levels: int = 3, algorithm: Algorithm = 2) -> Preset:
     """Cold Diffusion by super-resolution: half the resolution a level.
 
@@ -81,9 +89,10 @@ def cold_pixelate(levels: int = 3, algorithm: Algorithm = 2) -> Preset:
     Source: Bansal et al. 2022, Cold diffusion, Sections 3 and 4, and its code.
 
     Arguments:
-        levels: The number of times that the resolution is halved.
+        levels: The number of times that the resolution is halved, up to 64.
         algorithm: The paper's sampler.
     """
+    check_count("The number of times that the resolution is halved", levels, 1, 64)
     return _cold(
         Pixelate(),
         Linear(0.0, float(levels)),
@@ -119,10 +128,12 @@ def windowed_variance(std: float, width: int) -> float:
     """The variance of a Gaussian kernel that is sampled at the pixels of a window."""
     if width < 1 or width % 2 == 0:
         raise ValueError(f"A kernel's window has an odd number of pixels, not {width}.")
+    check_count("The width of a kernel's window", width, 1, 9_999)
     j = torch.arange(width, dtype=torch.float64) - width // 2
     return float((j**2 * torch.softmax(-(j**2) / (2 * std**2), dim=0)).sum())
 
 
+@checked
 class GaussianMasks(Corruption):
     r"""Gaussian masks that are multiplied one after the other; the severity is their number.
 
@@ -136,7 +147,7 @@ class GaussianMasks(Corruption):
 
     Arguments:
         growth: The growth g of a mask's standard deviation from mask to mask, in pixels, > 0.
-        count: The largest number of masks, >= 1.
+        count: The largest number of masks, from 1 to 10,000.
 
     Raises:
         ValueError: If an argument is out of range.
@@ -146,11 +157,12 @@ class GaussianMasks(Corruption):
     transform = Pixel()
 
     def __init__(self, growth: float = 0.2, count: int = 100) -> None:
-        if not growth > 0 or count < 1:
+        if not growth >= SMALLEST or count < 1:
             raise ValueError(
                 "Masks need a growth > 0 and a number of at least 1, but have "
                 f"{growth:g} and {count}."
             )
+        check_count("The number of masks", count, 1, 10_000)
         self.growth = growth
         self.count = count
         self.max_severity = float(count)

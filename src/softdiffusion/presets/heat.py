@@ -7,6 +7,8 @@ from typing import Any, ClassVar
 import torch
 from torch import Tensor
 
+from ..arguments import checked
+from ..checks import SMALLEST, check_count, check_range
 from ..corruptions import Corruption, HeatKernel
 from ..denoisers import BaseDenoiser, Residual
 from ..objectives import LookAhead, SoftScoreMatching
@@ -20,6 +22,7 @@ from .preset import Preset, default_sampler
 __all__ = ["BlurringKernel", "BlurringNoise", "blurring", "inverse_heat"]
 
 
+@checked
 def inverse_heat(
     blur_min: float = 0.5,
     blur_max: float = 20.0,
@@ -41,8 +44,8 @@ def inverse_heat(
 
     Arguments:
         blur_min: The standard deviation :math:`b_1` of the first blur, in pixels.
-        blur_max: The standard deviation :math:`b_K` of the last blur, in pixels.
-        levels: The number K of levels.
+        blur_max: The standard deviation :math:`b_K` of the last blur, in pixels, up to 10,000.
+        levels: The number K of levels, up to 10,000.
         sigma: The noise of the training.
         delta: The noise that the sampler adds.
 
@@ -54,11 +57,15 @@ def inverse_heat(
             "Inverse heat dissipation needs at least 2 levels of blurs that ascend from above 0, "
             f"but has {levels} from {blur_min:g} to {blur_max:g} pixels."
         )
+    check_count("The number of levels", levels, 2, 10_000)
+    check_range("The first blur", blur_min, SMALLEST, 1e4)
+    check_range("The last blur", blur_max, SMALLEST, 1e4)
     exponents = [k / (levels - 1) for k in range(levels)]
     blurs = [blur_min * (blur_max / blur_min) ** exponent for exponent in exponents]
     severity = Table([0.0, *(blur**2 / 2 for blur in blurs)])
     sampled = SoftDiffusion(HeatKernel(), Schedule(severity, Constant(delta)))
 
+    @checked
     def sampler(
         denoiser: BaseDenoiser,
         *,
@@ -68,7 +75,7 @@ def inverse_heat(
         final: Final = "x0_hat",
         **options: Any,
     ) -> Sampler:
-        if times is None and steps >= 1:
+        if times is None and 1 <= steps <= 1_000_000:  # others are refused below
             times = spaced(1 / steps, steps, shift) + [0.0] * (final == "sigma_min")
         return NaiveSampler(
             sampled, denoiser, steps=steps, shift=shift, times=times, final=final, **options
@@ -86,6 +93,7 @@ def inverse_heat(
     )
 
 
+@checked
 def blurring(
     blur_max: float = 20.0, floor: float = 0.001, logsnr: float = 10.0, steps: int = 1000
 ) -> Preset:
@@ -119,6 +127,7 @@ def blurring(
     )
 
 
+@checked
 class BlurringKernel(Corruption):
     r"""Fades the image while the heat equation blurs it down to a floor.
 
@@ -163,6 +172,7 @@ class BlurringKernel(Corruption):
         return Scale(severity.cos()) @ ((1 - self.floor) * heat + self.floor * identity())
 
 
+@checked
 class BlurringNoise(Curve):
     r"""The noise :math:`\sin \phi_t`, where the angle grows evenly between two log-SNR.
 
@@ -190,7 +200,7 @@ class BlurringNoise(Curve):
 
 def angles(logsnr: float) -> tuple[float, float]:
     """The angles from the image to the noise at t = 0 and t = 1."""
-    if not logsnr > 0:
+    if not logsnr >= SMALLEST:
         raise ValueError(f"The log-SNR at t = 0 must be > 0, but is {logsnr:g}.")
     first = math.atan(math.exp(-logsnr / 2))
     return first, math.pi / 2 - first

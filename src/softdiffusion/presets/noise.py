@@ -3,6 +3,8 @@
 import torch
 from torch import Tensor
 
+from ..arguments import checked
+from ..checks import SMALLEST, is_traced
 from ..corruptions import Identity, Scaling
 from ..denoisers import EDM, NoisePrediction, VelocityPrediction
 from ..objectives import DriftMatched, Objective, SoftScoreMatching, square, with_derivative
@@ -22,6 +24,7 @@ from .preset import Preset, default_sampler
 __all__ = ["EDMRegression", "edm", "rectified_flow", "ve", "vp"]
 
 
+@checked
 def ve(sigma_min: float = 0.02, sigma_max: float = 100.0, steps: int = 1000) -> Preset:
     r"""NCSN's noise levels as the VE-SDE: :math:`C_t = I`, :math:`\sigma_t` geometric.
 
@@ -50,6 +53,7 @@ def ve(sigma_min: float = 0.02, sigma_max: float = 100.0, steps: int = 1000) -> 
     )
 
 
+@checked
 def vp(
     levels: int = 1000, beta_start: float = 1e-4, beta_end: float = 0.02, steps: int = 1000
 ) -> Preset:
@@ -86,6 +90,7 @@ def vp(
     )
 
 
+@checked
 def rectified_flow(steps: int = 100) -> Preset:
     r"""Rectified flow, flow matching: :math:`C_t = (1 - t) I`, :math:`\sigma_t = t`.
 
@@ -110,6 +115,7 @@ def rectified_flow(steps: int = 100) -> Preset:
     )
 
 
+@checked
 def edm(
     sigma_min: float = 0.002,
     sigma_max: float = 80.0,
@@ -152,6 +158,7 @@ def edm(
     )
 
 
+@checked
 class EDMRegression(Objective):
     r"""The regression of EDM, for times that are drawn evenly.
 
@@ -174,7 +181,7 @@ class EDMRegression(Objective):
     """
 
     def __init__(self, data_std: float = 0.5, mean: float = -1.2, std: float = 1.2) -> None:
-        if not (data_std > 0 and std > 0):
+        if not (data_std >= SMALLEST and std >= SMALLEST):
             raise ValueError(
                 f"Standard deviations must be > 0, but are {data_std:g} for the data and {std:g} "
                 "for the logarithm of the noise."
@@ -184,7 +191,7 @@ class EDMRegression(Objective):
         self.std = std
 
     def loss(self, process: SoftDiffusion, error: Tensor, t: Tensor, noise: Tensor) -> Tensor:
-        if (process.sigma(t) == 0).any():
+        if not is_traced() and (process.sigma(t) < SMALLEST).any():
             raise ValueError(
                 "EDM's loss weighs the logarithm of the noise, but sigma is 0 at one of the times; "
                 "use a process with noise at all times, such as sd.presets.edm()."

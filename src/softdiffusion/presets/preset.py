@@ -6,6 +6,7 @@ from typing import Any
 
 from torch import nn
 
+from ..arguments import checked
 from ..denoisers import BaseDenoiser, Denoiser, Preconditioning
 from ..objectives import Objective
 from ..process import SoftDiffusion
@@ -14,6 +15,7 @@ from ..samplers import Sampler
 __all__ = ["Preset", "default_sampler"]
 
 
+@checked
 @dataclass(frozen=True)
 class Preset:
     """A method, published or our own, in the parts of this package.

@@ -5,6 +5,8 @@ from typing import ClassVar
 import torch
 from torch import Tensor
 
+from ..arguments import checked
+from ..checks import check_count
 from ..corruptions import Corruption, Pixelate
 from ..denoisers import CleanPrediction
 from ..objectives import LookAhead
@@ -17,6 +19,7 @@ from .preset import Preset, default_sampler
 __all__ = ["ScaleSpace", "scale_space"]
 
 
+@checked
 def scale_space(
     resolutions: int = 4,
     decay: float = 0.5,
@@ -58,6 +61,7 @@ def scale_space(
     )
 
 
+@checked
 class ScaleSpace(Corruption):
     r"""Fades the image as DDPM does, and halves its resolution now and then.
 
@@ -102,6 +106,7 @@ class ScaleSpace(Corruption):
                 "There must be at least 1 resolution and a decay > 0, but there are "
                 f"{resolutions} and {decay:g}."
             )
+        check_count("The number of resolutions", resolutions, 1, 64)
         self.resolutions = resolutions
         self.decay = decay
         self.levels = levels

@@ -1,5 +1,6 @@
 """Soft Diffusion."""
 
+from ..arguments import checked
 from ..corruptions import FadingMask, GaussianBlur
 from ..denoisers import Residual
 from ..objectives import SoftScoreMatching
@@ -13,6 +14,7 @@ __all__ = ["soft_blur", "soft_mask"]
 _SOURCE = "Daras et al. 2022, arXiv 2209.05442"
 
 
+@checked
 def soft_blur(
     blur: tuple[float, float] = (0.01, 23.0),
     sigma: tuple[float, float] = (0.02, 0.2),
@@ -49,6 +51,7 @@ def soft_blur(
     )
 
 
+@checked
 def soft_mask(
     hole: tuple[float, float] = (0.2, 128.0),
     sigma: tuple[float, float] = (0.02, 0.2),

@@ -3,7 +3,8 @@
 import torch
 from torch import Tensor
 
-from ..checks import check_data
+from ..arguments import checked
+from ..checks import ImageLike, check_data
 from ..process import SoftDiffusion
 from ..random import Generator, randn
 from .prior import Prior, choose
@@ -11,6 +12,7 @@ from .prior import Prior, choose
 __all__ = ["DataPrior"]
 
 
+@checked
 class DataPrior(Prior):
     """Draws training images and corrupts them: it needs the training images at sampling time.
 
@@ -25,7 +27,7 @@ class DataPrior(Prior):
         ValueError: If there are no images, or not of finite real numbers.
     """
 
-    def __init__(self, process: SoftDiffusion, data: Tensor) -> None:
+    def __init__(self, process: SoftDiffusion, data: ImageLike) -> None:
         self.process = process
         self.data = check_data(data)
 

@@ -3,6 +3,8 @@
 import torch
 from torch import Tensor
 
+from ..arguments import checked
+from ..checks import ImageLike
 from ..process import SoftDiffusion
 from ..random import Generator, randn
 from .modes import check_modes, summary, surviving_modes
@@ -11,6 +13,7 @@ from .prior import Prior, assemble
 __all__ = ["GaussianPrior"]
 
 
+@checked
 class GaussianPrior(Prior):
     r"""A Gaussian on the modes that outlive the noise, with independent coefficients.
 
@@ -25,7 +28,7 @@ class GaussianPrior(Prior):
             information; None if it is unknown.
 
     Raises:
-        ValueError: If shapes do not fit.
+        ValueError: If shapes do not fit, numbers are not real, or the share is out of range.
     """
 
     def __init__(
@@ -35,17 +38,18 @@ class GaussianPrior(Prior):
         modes: Tensor,
         explained: float | None = None,
     ) -> None:
-        check_modes(mean, modes)
+        check_modes(mean, modes, explained)
         self.process = process
         self.mean = mean
         self.modes = modes
         self.explained = explained
 
     @classmethod
+    @checked
     def fit(
         cls,
         process: SoftDiffusion,
-        data: Tensor,
+        data: ImageLike,
         tolerance: float = 0.01,
         max_modes: int = 256,
     ) -> "GaussianPrior":

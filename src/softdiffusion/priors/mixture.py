@@ -3,15 +3,24 @@
 import torch
 from torch import Tensor
 
-from ..checks import check_labels, check_one_label_each
+from ..arguments import checked
+from ..checks import (
+    ImageLike,
+    check_data,
+    check_labels,
+    check_one_label_each,
+    check_real,
+    shown,
+)
 from ..process import SoftDiffusion
-from ..random import Generator, randn
+from ..random import Generator, generators, randn
 from .modes import at_least_one, check_modes, summary, surviving_modes
 from .prior import Prior, assemble, choose
 
 __all__ = ["MixturePrior"]
 
 
+@checked
 class MixturePrior(Prior):
     r"""A Gaussian mixture on the modes that outlive the noise.
 
@@ -45,7 +54,15 @@ class MixturePrior(Prior):
         explained: float | None = None,
         by_class: bool = False,
     ) -> None:
-        check_modes(mean, modes)
+        check_modes(mean, modes, explained)
+        for name, value in (
+            ("The weights", weights),
+            ("The means", means),
+            ("The covariances", covariances),
+        ):
+            check_real(name, value)
+        if weights.ndim != 1:
+            raise ValueError(f"The weights must be one a Gaussian, (J,), not {shown(weights)}.")
         j, k = len(weights), len(modes)
         if means.shape != (j, k) or covariances.shape != (j, k, k):
             raise ValueError(
@@ -57,7 +74,8 @@ class MixturePrior(Prior):
             raise ValueError(
                 f"The weights must be >= 0 and have the sum 1, but are {weights.tolist()}."
             )
-        factors, failures = torch.linalg.cholesky_ex(covariances)
+        wide = covariances.to(torch.promote_types(covariances.dtype, torch.float32))
+        factors, failures = torch.linalg.cholesky_ex(wide)
         if failures.any():
             raise ValueError(
                 f"The covariances must be positive definite, but {int((failures > 0).sum())} of "
@@ -74,10 +92,11 @@ class MixturePrior(Prior):
         self._factors = factors
 
     @classmethod
+    @checked
     def fit(
         cls,
         process: SoftDiffusion,
-        data: Tensor,
+        data: ImageLike,
         components: int = 8,
         tolerance: float = 0.01,
         max_modes: int = 256,
@@ -106,6 +125,8 @@ class MixturePrior(Prior):
             ) from None
         if components < 1:
             raise ValueError(f"A mixture needs at least 1 component, not {components}.")
+        generators(seed, [0])  # raises if it is out of range
+        data = check_data(data)
         found = surviving_modes(process, data, tolerance, max_modes)
         k = at_least_one(found)
         if len(data) < components * (k + 1):
@@ -127,10 +148,11 @@ class MixturePrior(Prior):
         )
 
     @classmethod
+    @checked
     def fit_classes(
         cls,
         process: SoftDiffusion,
-        data: Tensor,
+        data: ImageLike,
         labels: Tensor,
         tolerance: float = 0.01,
         max_modes: int = 256,
@@ -148,6 +170,7 @@ class MixturePrior(Prior):
             ValueError: As `GaussianPrior.fit`; also if there is not one label an image, no mode
                 survives, or a class has fewer images than its covariance needs.
         """
+        data = check_data(data)
         check_one_label_each(labels, len(data))
         if (labels < 0).any():
             raise ValueError(
@@ -190,7 +213,8 @@ class MixturePrior(Prior):
             check_labels(labels, len(self.weights), n)
             component = torch.where(labels.cpu() < 0, component, labels.cpu())
         u = randn((n, len(self.modes)), generator)
-        z = self.means[component] + (self._factors[component] @ u[..., None])[..., 0]
+        factors = self._factors.to(u)[component]
+        z = self.means.to(u)[component] + (factors @ u[..., None])[..., 0]
         return assemble(self.process, self.mean, self.modes, z.to(device), generator)
 
     def __repr__(self) -> str:

@@ -8,7 +8,7 @@ from itertools import islice
 import torch
 from torch import Tensor
 
-from ..checks import check_data
+from ..checks import ImageLike, check_data, check_range, check_real, shown
 from ..process import SoftDiffusion
 
 __all__ = ["Modes", "at_least_one", "check_modes", "summary", "surviving_modes"]
@@ -43,20 +43,20 @@ class Modes:
 
 
 def surviving_modes(
-    process: SoftDiffusion, data: Tensor, tolerance: float, max_modes: int
+    process: SoftDiffusion, data: ImageLike, tolerance: float, max_modes: int
 ) -> Modes:
     """Finds the modes that outlive the noise, as `GaussianPrior.fit` describes them.
 
     Raises:
         ValueError: As there.
     """
+    data = check_data(data)
     if not tolerance > 0:
         raise ValueError(f"The tolerance must be > 0, but is {tolerance:g}.")
     if max_modes < 1:
         raise ValueError(f"max_modes must be at least 1, but is {max_modes}.")
     if len(data) < 2:
         raise ValueError(f"A prior is fitted to at least 2 images, but got {len(data)}.")
-    check_data(data)
     operator = process.operator(1.0)
 
     def corrupted() -> Iterator[Tensor]:
@@ -131,8 +131,14 @@ def at_least_one(found: Modes) -> int:
     return len(found.modes)
 
 
-def check_modes(mean: Tensor, modes: Tensor) -> None:
-    """Raises unless the modes are images in the shape of the mean."""
+def check_modes(mean: Tensor, modes: Tensor, explained: float | None) -> None:
+    """Raises unless the modes are real images in the shape of the mean, and the share is one."""
+    check_real("The mean", mean)
+    check_real("The modes", modes)
+    if explained is not None:
+        check_range("The explained share of the variance", explained, 0.0, 1.0)
+    if mean.ndim < 2 or mean.numel() == 0:
+        raise ValueError(f"The mean must be an image (C, ...), not {shown(mean)}.")
     if modes.shape[1:] != mean.shape:
         raise ValueError(
             f"The modes must have the mean's shape {tuple(mean.shape)} behind the first axis, but "

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 from torch import Tensor
 
-from .severity import SeverityEstimate
+from .severity import Estimate
 
 __all__ = ["Restoration"]
 
@@ -19,14 +19,23 @@ class Restoration:
             (S, B). A sample explains the image where it is close to the noise in y.
         t: The time from which each image was restored, (B,).
         severity: The severity of each image, given or estimated, (B,); None for another operator.
-        estimate: The estimate with its uncertainty, where the severity was not given.
+        estimate: The severity with its uncertainty, where it was not given.
+        sigma_y: The noise of each image, given or estimated, (B,).
+        noise: The noise with its uncertainty, where it was estimated.
+        route: The route that each image took, "level" or "operator".
+        warnings: What speaks against the restoration, each in one sentence; they were given as
+            warnings, too.
     """
 
     samples: Tensor
     residual: Tensor
     t: Tensor
     severity: Tensor | None
-    estimate: SeverityEstimate | None
+    estimate: Estimate | None
+    sigma_y: Tensor
+    noise: Estimate | None
+    route: tuple[str, ...]
+    warnings: tuple[str, ...] = ()
 
     @property
     def mean(self) -> Tensor:

@@ -2,7 +2,7 @@
 
 from torch import Tensor
 
-from ..checks import check_noise
+from ..checks import check_noise, per_sample
 from ..corruptions import Identity
 from ..denoisers import GaussianDenoiser
 from ..denoisers.posterior import conditional_mean
@@ -32,7 +32,7 @@ def posterior_start(
     linear: GaussianDenoiser,
     operator: LinearOperator,
     y: Tensor,
-    sigma_y: float,
+    sigma_y: float | Tensor,
     generator: Generator = None,
     process: SoftDiffusion | None = None,
 ) -> Tensor:
@@ -50,7 +50,7 @@ def posterior_start(
         linear: Mean and spectrum of the data (see `linear_model`).
         operator: The measurement's operator A.
         y: The measurements, (B, ...).
-        sigma_y: Their noise, >= 0.
+        sigma_y: Their noise, >= 0, or one a measurement, (B,).
         generator: One for all, or one for every image.
         process: The process whose start is drawn; None for that of `linear`.
 
@@ -66,7 +66,7 @@ def posterior_start(
     shape = (len(y), *linear.mean.shape)
     z = linear.spectrum.to(y).sqrt() * randn(shape, generator, y.dtype, y.device)
     drawn = linear.mean.to(y) + linear.transform.inverse(z)
-    missed = y - sigma_y * randn(y.shape, generator, y.dtype, y.device)
+    missed = y - per_sample(sigma_y, y) * randn(y.shape, generator, y.dtype, y.device)
     x0 = conditional_mean(drawn, prior_covariance(linear), operator, missed, sigma_y)
     noise = randn(shape, generator, y.dtype, y.device)
     return (process or linear.process).perturb(x0, 1.0, noise)

@@ -5,6 +5,7 @@ from typing import final
 
 from torch import Tensor
 
+from ..arguments import checked
 from ..denoisers import BaseDenoiser
 from ..process import SoftDiffusion, Transition
 from .sampler import Final, Noise, Sampler
@@ -12,6 +13,7 @@ from .sampler import Final, Noise, Sampler
 __all__ = ["NuSampler"]
 
 
+@checked
 @final
 class NuSampler(Sampler):
     r"""Draws a share of the noise anew: nu = 0 is the deterministic sampler, nu = 1 the bridge.

@@ -7,12 +7,21 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
 from itertools import pairwise
-from typing import ClassVar, Literal, get_args
+from typing import ClassVar, Literal
 
 import torch
 from torch import Tensor
 
-from ..checks import check_finite, check_labels
+from ..arguments import checked
+from ..checks import (
+    LARGEST,
+    ImageLike,
+    as_images,
+    check_count,
+    check_finite,
+    check_labels,
+    check_range,
+)
 from ..denoisers import BaseDenoiser
 from ..process import SoftDiffusion, Transition
 from ..random import Generator, randn
@@ -32,6 +41,7 @@ Predict = Callable[[Tensor, float], Tensor]
 Past = tuple[Transition, Tensor]
 
 
+@checked
 @dataclass(frozen=True)
 class Step:
     """What a callback sees at every time of the grid at which the network is called.
@@ -49,6 +59,7 @@ class Step:
     x0_hat: Tensor
 
 
+@checked
 class Sampler(ABC):
     r"""Goes from :math:`x_1` to an image along a descending grid of times.
 
@@ -106,10 +117,10 @@ class Sampler(ABC):
     ) -> None:
         if steps < 1:
             raise ValueError(f"The number of steps must be at least 1, but is {steps}.")
+        check_count("The number of steps", steps, 1, 1_000_000)
         if not 0 < shift < math.inf:
             raise ValueError(f"The shift of the times must be finite and > 0, but is {shift:g}.")
-        if final not in get_args(Final):
-            raise ValueError(f"final must be 'x0_hat' or 'sigma_min', but is {final!r}.")
+        check_range("The shift of the times", shift, 1e-6, 1e6)
         if clip is not None and not clip[0] < clip[1]:
             raise ValueError(f"The range of clip must be (low, high), but is {tuple(clip)}.")
         self.process = process
@@ -156,16 +167,20 @@ class Sampler(ABC):
         """The number of network calls for one image."""
         return sum(map(self.calls, self.grid[1:])) + (self.final == "x0_hat")
 
+    @checked
     @torch.no_grad()
     def __call__(
         self,
-        x1: Tensor,
+        x1: ImageLike,
         generator: Generator = None,
         callback: Callable[[Step], None] | None = None,
         batch_size: int | None = None,
         labels: Tensor | None = None,
     ) -> Tensor:
         """Samples one image from every start.
+
+        The states are kept in the precision of the starts, and in single precision at least,
+        whatever that of the network is. The images have the type of the starts.
 
         With one generator an image, its noise is bit-identical in batches of any size, and the
         image the same up to rounding. A single generator promises that for the same batches only.
@@ -186,11 +201,13 @@ class Sampler(ABC):
                 than the network, there is not one generator an image, the batch size is below 1,
                 the labels do not fit the images or the denoiser, or the denoiser changes the shape.
         """
-        _check_starts(x1)
+        x1 = _checked_starts(x1)
+        dtype, x1 = x1.dtype, x1.to(torch.promote_types(x1.dtype, torch.float32))
         _check_device(x1, self.denoiser)
         size = len(x1) if batch_size is None else batch_size
         if size < 1:
             raise ValueError(f"The batch size must be at least 1, but is {size}.")
+        size = min(size, len(x1))
         batches = x1.split(size)
         sources = _split(generator, size, len(x1))
         check_labels(labels, self.denoiser.classes, len(x1))
@@ -201,10 +218,10 @@ class Sampler(ABC):
                     self._run(x, source, partial(self.predict, labels=c), callback, advance)
                     for x, source, c in zip(batches, sources, classes, strict=True)
                 ]
-            )
+            ).to(dtype)
 
     def trajectory(
-        self, x1: Tensor, generator: Generator = None, labels: Tensor | None = None
+        self, x1: ImageLike, generator: Generator = None, labels: Tensor | None = None
     ) -> Tensor:
         """Returns the state at every call and then the images, (frames, B, C, ...)."""
         states: list[Tensor] = []
@@ -224,6 +241,7 @@ class Sampler(ABC):
                 f"A denoiser must keep the shape of its images, {tuple(x_t.shape)}, but "
                 f"{type(self.denoiser).__name__} returned {tuple(x0_hat.shape)}."
             )
+        x0_hat = x0_hat.to(x_t.dtype)
         return x0_hat if self.clip is None else x0_hat.clamp(*self.clip)
 
     def _run(
@@ -261,7 +279,7 @@ class Sampler(ABC):
 def spaced(end: float, count: int, shift: float) -> list[float]:
     """So many equally spaced times u from 1 to `end`, as shift u / (1 + (shift - 1) u)."""
     u = torch.linspace(1, end, count, dtype=torch.float64)
-    return (shift * u / (1 + (shift - 1) * u)).tolist()
+    return (shift * u / (1 + (shift - 1) * u)).clamp(max=1).tolist()
 
 
 def _checked_grid(times: Sequence[float], final: Final) -> list[float]:
@@ -274,13 +292,21 @@ def _checked_grid(times: Sequence[float], final: Final) -> list[float]:
     return grid
 
 
-def _check_starts(x1: Tensor) -> None:
-    if x1.ndim < 3 or not len(x1) or not x1.is_floating_point():
+def _checked_starts(x1: ImageLike) -> Tensor:
+    """The starts, if they are images, and finite."""
+    if isinstance(x1, Tensor) and (
+        x1.ndim < 3 or not len(x1) or not x1.is_floating_point() or 0 in x1.shape
+    ):
         raise ValueError(
             "The starts x1 must be a batch (B, C, ...) of real numbers, but have shape "
             f"{tuple(x1.shape)} and type {x1.dtype}."
         )
-    check_finite("The starts x1", x1)
+    x1 = check_finite("The starts x1", as_images("The starts x1", x1))
+    if x1.abs().max() > 10 * LARGEST:  # the largest noise, and what chance adds to it
+        raise ValueError(
+            f"The starts x1 must be at most {10 * LARGEST:g}, but reach {x1.abs().max():g}."
+        )
+    return x1
 
 
 def _check_device(x1: Tensor, denoiser: BaseDenoiser) -> None:

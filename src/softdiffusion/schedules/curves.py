@@ -7,6 +7,9 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
+from ..arguments import checked
+from ..checks import SMALLEST, check_range
+
 __all__ = [
     "Constant",
     "Cosine",
@@ -28,6 +31,7 @@ class Curve(ABC):
         """Returns the value at each time, in the shape and dtype of `t`."""
 
 
+@checked
 class Constant(Curve):
     """The same value at all times."""
 
@@ -38,6 +42,7 @@ class Constant(Curve):
         return torch.full_like(t, self.value)
 
 
+@checked
 class Linear(Curve):
     r""":math:`a + \min(t / u, 1) (b - a)`, at its last value from the saturation time u on.
 
@@ -60,11 +65,12 @@ class Linear(Curve):
         return self.start + (t / self.saturation).clamp(max=1) * (self.end - self.start)
 
 
+@checked
 class Geometric(Curve):
     r""":math:`a\, (b / a)^{\min(t / u, 1)}`, at its maximum from the saturation time u on.
 
     Arguments:
-        start: The value a at t = 0, > 0.
+        start: The value a at t = 0, >= 1e-9.
         end: The value b, >= a.
         saturation: The time u in (0, 1] at which b is reached; Soft Diffusion's noise uses
             about 0.25.
@@ -75,7 +81,7 @@ class Geometric(Curve):
     """
 
     def __init__(self, start: float, end: float, saturation: float = 1.0) -> None:
-        if not 0 < start <= end:
+        if not SMALLEST <= start <= end:
             raise ValueError(
                 "A geometric curve starts above zero and does not fall, but should go from "
                 f"{start:g} to {end:g}; give the clean end first, or use a linear curve from zero."
@@ -90,6 +96,7 @@ class Geometric(Curve):
         return self.end * (self.start / self.end) ** (1 - (t / self.saturation).clamp(max=1))
 
 
+@checked
 class Cosine(Curve):
     r""":math:`a + (b - a)(1 - \cos(\pi t / 2))`, slow at first."""
 
@@ -101,6 +108,7 @@ class Cosine(Curve):
         return self.start + (self.end - self.start) * (1 - torch.cos(math.pi / 2 * t))
 
 
+@checked
 class Sine(Curve):
     r""":math:`a + (b - a) \sin(\pi t / 2)`, slow at last."""
 
@@ -112,15 +120,24 @@ class Sine(Curve):
         return self.start + (self.end - self.start) * torch.sin(math.pi / 2 * t)
 
 
+@checked
 class VPAmplitudeLoss(Curve):
     r"""The share :math:`1 - \alpha_t` of the amplitude that is lost.
 
     .. math:: \log \alpha_t = -\tfrac14 t^2 (\beta_1 - \beta_0) - \tfrac12 t \beta_0
 
     Source: the VP-SDE of Song et al. 2021, Eq. 33.
+
+    Arguments:
+        beta_0: The rate at t = 0, >= 0.
+        beta_1: The rate at t = 1, >= 0.
+
+    Raises:
+        ValueError: If a rate is negative.
     """
 
     def __init__(self, beta_0: float = 0.1, beta_1: float = 20.0) -> None:
+        _check_betas(beta_0, beta_1)
         self.beta_0 = beta_0
         self.beta_1 = beta_1
 
@@ -128,10 +145,15 @@ class VPAmplitudeLoss(Curve):
         return -torch.expm1(_vp_log_amplitude(t, self.beta_0, self.beta_1))
 
 
+@checked
 class VPNoise(Curve):
-    r""":math:`\sqrt{1 - \alpha_t^2}`, the noise that goes with `VPAmplitudeLoss`."""
+    r""":math:`\sqrt{1 - \alpha_t^2}`, the noise that goes with `VPAmplitudeLoss`.
+
+    Arguments and errors are those of `VPAmplitudeLoss`.
+    """
 
     def __init__(self, beta_0: float = 0.1, beta_1: float = 20.0) -> None:
+        _check_betas(beta_0, beta_1)
         self.beta_0 = beta_0
         self.beta_1 = beta_1
 
@@ -139,6 +161,7 @@ class VPNoise(Curve):
         return (-torch.expm1(2 * _vp_log_amplitude(t, self.beta_0, self.beta_1))).sqrt()
 
 
+@checked
 class Table(Curve):
     """Values at equally spaced times from 0 to 1, with straight lines between them.
 
@@ -169,8 +192,13 @@ class Table(Curve):
 
 
 def _check_saturation(saturation: float) -> None:
-    if not 0 < saturation <= 1:
+    if not SMALLEST <= saturation <= 1:
         raise ValueError(f"The saturation time must be in (0, 1], but is {saturation:g}.")
+
+
+def _check_betas(beta_0: float, beta_1: float) -> None:
+    check_range("The rate beta_0 of a VP schedule", beta_0, 0.0, math.inf)
+    check_range("The rate beta_1 of a VP schedule", beta_1, 0.0, math.inf)
 
 
 def _vp_log_amplitude(t: Tensor, beta_0: float, beta_1: float) -> Tensor:

@@ -6,11 +6,14 @@ from typing import final
 import torch
 from torch import Tensor
 
+from ..arguments import checked
+from ..checks import check_count
 from .curves import Curve
 
 __all__ = ["DDPMAmplitudeLoss", "DDPMNoise"]
 
 
+@checked
 class DDPMCurve(Curve, ABC):
     """What follows from the variances of DDPM's steps."""
 
@@ -19,6 +22,7 @@ class DDPMCurve(Curve, ABC):
     ) -> None:
         if levels < 2:
             raise ValueError(f"DDPM needs at least 2 levels, not {levels}.")
+        check_count("The number of DDPM's levels", levels, 2, 1_000_000)
         if not 0 < beta_start <= beta_end < 1:
             raise ValueError(
                 "The variances of DDPM's steps grow within (0, 1), but should go from "

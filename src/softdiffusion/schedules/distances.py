@@ -8,9 +8,11 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from ..checks import check_data
+from ..arguments import checked
+from ..checks import ImageLike, check_count, check_data
 from ..corruptions import Corruption
 from ..operators import Diagonal, Matrix, Scale
+from ..random import generators
 
 __all__ = ["Estimator", "distance_matrix", "wasserstein_distance"]
 
@@ -27,6 +29,7 @@ _ENTROPY = 0.05
 _ROUNDING = 1e-10
 
 
+@checked
 @dataclass(frozen=True)
 class Estimator:
     """How distances are measured (see `softdiffusion.schedules.Wasserstein`)."""
@@ -41,11 +44,14 @@ class Estimator:
             raise ValueError(f"The method must be one of {known}, but is {self.method!r}.")
         if self.samples < 1:
             raise ValueError(f"Distances need at least 1 sample, not {self.samples}.")
+        check_count("The number of samples", self.samples, 1, 2**31)
+        generators(self.seed, [0])  # raises if it is out of range
 
 
+@checked
 def wasserstein_distance(
     corruption: Corruption,
-    x: Tensor,
+    x: ImageLike,
     severity_a: float,
     severity_b: float,
     method: Method = "auto",
@@ -82,7 +88,7 @@ def wasserstein_distance(
 
 
 def distance_matrix(
-    corruption: Corruption, x: Tensor, severities: Tensor, estimator: Estimator
+    corruption: Corruption, x: ImageLike, severities: Tensor, estimator: Estimator
 ) -> tuple[str, np.ndarray]:
     """All distances between the images at every two severities.
 

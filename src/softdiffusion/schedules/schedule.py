@@ -5,6 +5,8 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
+from ..arguments import checked
+from ..checks import LARGEST
 from .curves import Cosine, Curve, Geometric, Linear, Sine, Table, VPAmplitudeLoss, VPNoise
 
 __all__ = ["Schedule", "cosine", "geometric", "linear", "tabulated", "vp"]
@@ -12,6 +14,7 @@ __all__ = ["Schedule", "cosine", "geometric", "linear", "tabulated", "vp"]
 Range = tuple[float, float]
 
 
+@checked
 class Schedule:
     r"""A severity and a noise level for every time t in [0, 1].
 
@@ -21,17 +24,19 @@ class Schedule:
             in [-1, 1].
 
     Raises:
-        ValueError: If a curve decreases, is negative or not finite; the message says where.
+        ValueError: If a curve decreases, is negative, not finite or above 1e9; the message says
+            where.
     """
 
     def __init__(self, severity: Curve, sigma: Curve) -> None:
         t = torch.linspace(0, 1, 1001, dtype=torch.float64)
         for name, curve in (("severity", severity), ("sigma", sigma)):
             values = curve(t)
-            if not torch.isfinite(values).all() or (values < 0).any():
-                wrong = values[~(torch.isfinite(values) & (values >= 0))][0].item()
+            wrong = values[~((values >= 0) & (values <= LARGEST))]
+            if len(wrong):
                 raise ValueError(
-                    f"A schedule's {name} must be finite and >= 0, but reaches {wrong:g}."
+                    f"A schedule's {name} must be finite and >= 0, at most {LARGEST:g}, but "
+                    f"reaches {wrong[0].item():g}."
                 )
             falls = (values.diff() < 0).nonzero()
             if len(falls):
@@ -58,6 +63,7 @@ class Schedule:
         return (self.severity(t) + self.sigma(t)).log() if self._starts_from_zero else t
 
 
+@checked
 def geometric(
     severity: Range, sigma: Range, saturation: float = 1.0, sigma_saturation: float | None = None
 ) -> Schedule:
@@ -74,6 +80,7 @@ def geometric(
     return Schedule(Geometric(*severity, saturation), Geometric(*sigma, noise_saturation))
 
 
+@checked
 def linear(severity: Range, sigma: Range) -> Schedule:
     """Straight lines; with `Scaling` and (0, 1) for both it is rectified flow."""
     return Schedule(Linear(*severity), Linear(*sigma))
@@ -84,11 +91,13 @@ def cosine() -> Schedule:
     return Schedule(Cosine(0.0, 1.0), Sine(0.0, 1.0))
 
 
+@checked
 def vp(beta_0: float = 0.1, beta_1: float = 20.0) -> Schedule:
     """The schedule of the VP-SDE (Song et al. 2021), for `Scaling`."""
     return Schedule(VPAmplitudeLoss(beta_0, beta_1), VPNoise(beta_0, beta_1))
 
 
+@checked
 def tabulated(severity: Sequence[float], sigma: Sequence[float]) -> Schedule:
     """Values at equally spaced times, with straight lines between them."""
     return Schedule(Table(severity), Table(sigma))

@@ -8,6 +8,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from ..arguments import checked
+from ..checks import ImageLike, check_count
 from ..corruptions import Corruption
 from .curves import Geometric, Linear, Table
 from .distances import Estimator, distance_matrix
@@ -18,6 +20,7 @@ __all__ = ["Selection", "Wasserstein", "narrowest_path", "wasserstein"]
 Method = Literal["auto", "closed", "exact", "sliced", "entropic"]
 
 
+@checked
 @dataclass(frozen=True)
 class Selection:
     """The result of a selection.
@@ -50,6 +53,7 @@ class Selection:
         return Schedule(Table(self.severities), curve(start, end, self.sigma_saturation))
 
 
+@checked
 class Wasserstein:
     r"""Chooses severities so that neighbouring corrupted distributions lie close together.
 
@@ -70,7 +74,8 @@ class Wasserstein:
         levels: The number of levels, both ends counted, >= 2.
         epsilon: The cap on a hop; give either this or `levels`.
         min_severity: The first severity.
-        candidates: How many severities are compared, equally spaced; or the severities.
+        candidates: How many severities are compared, equally spaced, at most 4,096;
+            or the severities.
         sigma_saturation: The time from which the noise stays at its last level.
         method: "closed" is exact and takes one pass over the data, where the operators at two
             severities always form a symmetric positive semi-definite product; "exact" is an
@@ -109,7 +114,8 @@ class Wasserstein:
         self.samples = samples
         self.seed = seed
 
-    def select(self, corruption: Corruption, data: Tensor) -> Selection:
+    @checked
+    def select(self, corruption: Corruption, data: ImageLike) -> Selection:
         """Measures the distances on images and chooses the path.
 
         Arguments:
@@ -135,6 +141,7 @@ class Wasserstein:
     def _candidates(self) -> Tensor:
         low, high = self.min_severity, self.max_severity
         if isinstance(self.candidates, int):
+            check_count("The number of candidates", max(self.candidates, 0), 0, 4096)
             candidates = torch.linspace(low, high, max(self.candidates, 0), dtype=torch.float64)
         else:
             candidates = torch.tensor(self.candidates, dtype=torch.float64)
@@ -152,9 +159,10 @@ class Wasserstein:
         return candidates
 
 
+@checked
 def wasserstein(
     corruption: Corruption,
-    data: Tensor,
+    data: ImageLike,
     max_severity: float,
     sigma: Range,
     levels: int | None = None,
@@ -185,6 +193,7 @@ def wasserstein(
     return choice.select(corruption, data).schedule()
 
 
+@checked
 def narrowest_path(
     distances: np.ndarray, levels: int | None = None, epsilon: float | None = None
 ) -> list[int]:

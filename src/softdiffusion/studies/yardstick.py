@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 
 from ..data import Images
-from ..metrics import FrechetDistance, KernelDistance, default_extractor, jackknife
+from ..metrics import FrechetDistance, KernelDistance, cached_features, default_extractor, jackknife
 
 __all__ = ["Yardstick"]
 
@@ -26,7 +26,7 @@ class Yardstick:
         self, train: Images, test: Images, count: int, device: torch.device | str = "cpu"
     ) -> None:
         self.extractor = default_extractor(train.name, train.shape).to(device)
-        reference = self.extractor.extract(train.tensor())
+        reference = cached_features(train.tensor(), self.extractor)
         self.distances: dict[str, Callable[[Tensor], Tensor]] = {
             "frechet": FrechetDistance(reference),
             "kernel": KernelDistance(reference, seed=0),

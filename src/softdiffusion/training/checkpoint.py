@@ -1,103 +1,227 @@
 """Checkpoints: all that a training needs to go on as if it had never stopped."""
 
-import json
+import hashlib
+import re
 import shutil
-from dataclasses import dataclass
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import torch
 from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
-from torch import Tensor, nn
+from torch import Tensor
 
-from ..saving import state_of
+from ..denoisers import EMA, BaseDenoiser
+from ..files import check_regular, read_json, rename, sync, write_json
+from ..priors import Prior
+from ..saving import MODEL_FILES, save, state_of
 
-__all__ = ["Checkpoint", "Checkpoints"]
+__all__ = ["Checkpoint", "Checkpoints", "written"]
 
-_FORMAT = 1
+_FORMAT = 2
+_NAME = re.compile(r"checkpoint-([0-9]{12})")
+_DENOISER, _REST, _STATE, _MODEL = (
+    "denoiser.safetensors",
+    "optimizer.safetensors",
+    "state.json",
+    "model",
+)
+
+#: The files of which a checkpoint keeps the digests, as far as it has them.
+_DIGESTED = (_DENOISER, _REST, *(f"{_MODEL}/{name}" for name in MODEL_FILES))
 
 
 @dataclass
 class Checkpoint:
-    """The objects whose state is kept. Random numbers need none: they follow from the position."""
+    """The objects whose state is kept. Random numbers need none: they follow from the position.
 
-    denoiser: nn.Module
-    ema: nn.Module
+    Attributes:
+        denoiser: The denoiser that is trained.
+        ema: Its average, which is kept as a complete model.
+        optimizer: Its optimizer.
+        tensors: What else changes from step to step, by name.
+        prior: The start that is kept with the model.
+        names: The names of the classes for `save`, if there are any.
+        buffers: Buffers of the denoiser that are kept with other values than they have.
+    """
+
+    denoiser: BaseDenoiser
+    ema: EMA
     optimizer: torch.optim.Optimizer
-    times: Tensor
+    tensors: dict[str, Tensor]
+    prior: Prior | None = None
+    names: dict[str, tuple[str, ...]] = field(default_factory=dict)
+    buffers: dict[str, Tensor] = field(default_factory=dict)
 
 
 class Checkpoints:
-    """The checkpoints of a run, in folders `checkpoint-IMAGES`; the newest one is kept.
+    """The checkpoints of a run, in folders `checkpoint-IMAGES` of 12 digits; the newest is kept.
 
-    A checkpoint is written beside its final place and then renamed, and the one before is deleted
-    last, so that there is a whole one at every moment.
+    A checkpoint is written as a draft, brought to the disk and then renamed, and the one before is
+    deleted last, so that there is a whole one at every moment. What is deleted is first renamed
+    back to a draft, so that every folder of such a name is whole. Its `state.json` has the SHA-256
+    of the run's configuration and of its own files, and `model/` is a saved model of the average.
 
     Arguments:
         folder: The folder of the run.
+        run: The SHA-256 of the run's configuration.
     """
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, run: str) -> None:
         self.folder = folder
+        self.run = run
+        self._draft = folder / "checkpoint.draft"
 
     @property
-    def newest(self) -> Path | None:
-        """The last whole checkpoint, or None."""
-        return max(self.folder.glob("checkpoint-*[0-9]"), default=None)
+    def paths(self) -> list[Path]:
+        """The checkpoints, the newest last; nothing that has another name is one."""
+        named = self.folder.glob("checkpoint-*")
+        return sorted(path for path in named if _NAME.fullmatch(path.name) and path.is_dir())
+
+    @property
+    def images(self) -> int:
+        """How many images the newest one has seen; 0 without one."""
+        return _count(self.paths[-1]) if self.paths else 0
 
     def save(self, checkpoint: Checkpoint, images: int) -> None:
-        """Writes the state after `images` images."""
-        target = self.folder / f"checkpoint-{images:012d}"
-        draft = self.folder / "checkpoint.draft"
-        shutil.rmtree(draft, ignore_errors=True)
-        draft.mkdir(parents=True)
-        save_file(state_of(checkpoint.denoiser), draft / "denoiser.safetensors")
-        save_file(state_of(checkpoint.ema), draft / "ema.safetensors")
-        optimizer = _optimizer_tensors(checkpoint.optimizer)
-        save_file(optimizer | {"times": checkpoint.times}, draft / "optimizer.safetensors")
-        (draft / "state.json").write_text(json.dumps({"format": _FORMAT, "images": images}))
-        older = [path for path in self.folder.glob("checkpoint-*[0-9]") if path != target]
-        draft.rename(target)
+        """Writes the state after `images` images.
+
+        Raises:
+            ValueError: If a weight, an average or a moment is not finite; nothing is written then.
+            OSError: If it can't be written; the one before is kept then.
+        """
+        weights = state_of(checkpoint.denoiser)
+        kept = {name: buffer.cpu().contiguous() for name, buffer in checkpoint.buffers.items()}
+        weights |= {name: buffer for name, buffer in kept.items() if name in weights}
+        rest = _optimizer_tensors(checkpoint.optimizer) | checkpoint.tensors
+        rest["updates"] = checkpoint.ema.updates.cpu()
+        for tensors in (weights, rest, state_of(checkpoint.ema)):
+            _check_finite(tensors, images)
+        older = self.paths
+        self.tidy()
+        with written(f"The checkpoint after {images} images", self._draft):
+            self._draft.mkdir(parents=True)
+            save(self._draft / _MODEL, checkpoint.ema, checkpoint.prior, **checkpoint.names)
+            save_file(weights, self._draft / _DENOISER)
+            save_file(rest, self._draft / _REST)
+            state = {"format": _FORMAT, "images": images, "run": self.run}
+            write_json(self._draft / _STATE, state | {"files": _digests(self._draft)})
+            for path in (*self._draft.rglob("*"), self._draft):
+                sync(path)
+            rename(self._draft, self.folder / f"checkpoint-{images:012d}")
         for path in older:
-            shutil.rmtree(path)
+            self._remove(path)
 
     def restore(self, checkpoint: Checkpoint) -> int:
         """Loads the newest state into the objects and returns its count of images; 0 without one.
 
         Raises:
-            ValueError: If the checkpoint is damaged, or belongs to another network.
+            ValueError: If it is damaged, or belongs to another run or another network.
         """
-        path = self.newest
-        if path is None:
+        if not self.paths:
             return 0
+        path = self.paths[-1]
+        self._check(path)
+        rest = load_file(path / _REST)
         try:
-            state = json.loads((path / "state.json").read_text())
-            denoiser = load_file(path / "denoiser.safetensors")
-            ema = load_file(path / "ema.safetensors")
-            optimizer = load_file(path / "optimizer.safetensors")
-            times = optimizer.pop("times")
-            found, images = state["format"], int(state["images"])
-        except (SafetensorError, OSError, ValueError, KeyError, TypeError) as error:
-            raise ValueError(
-                f"The checkpoint {path} is damaged ({error}); delete that folder to start again, "
-                "or restore it from a copy."
-            ) from None
-        if found != _FORMAT:
-            raise ValueError(
-                f"The checkpoint {path} has format {found}, but this version reads "
-                f"format {_FORMAT}; use the version of softdiffusion that wrote it."
-            )
-        try:
-            checkpoint.denoiser.load_state_dict(denoiser)
-            checkpoint.ema.load_state_dict(ema)
+            checkpoint.denoiser.load_state_dict(load_file(path / _DENOISER))
+            checkpoint.ema.denoiser.load_state_dict(load_file(path / _MODEL / "ema.safetensors"))
         except RuntimeError:
             raise ValueError(
                 f"The checkpoint {path} belongs to another network; choose another --out, or the "
                 "configuration that it was started with."
             ) from None
-        checkpoint.times.copy_(times)
-        _load_optimizer(checkpoint.optimizer, optimizer)
-        return images
+        checkpoint.ema.updates.copy_(rest.pop("updates"))
+        for name, tensor in checkpoint.tensors.items():
+            tensor.copy_(rest.pop(name))
+        _load_optimizer(checkpoint.optimizer, rest)
+        return _count(path)
+
+    def tidy(self) -> None:
+        """Removes what a kill has left: a draft, and checkpoints before the newest."""
+        shutil.rmtree(self._draft, ignore_errors=True)
+        for path in self.paths[:-1]:
+            self._remove(path)
+
+    def _remove(self, path: Path) -> None:
+        path.rename(self._draft)
+        shutil.rmtree(self._draft)
+
+    def _check(self, path: Path) -> None:
+        """Raises unless a checkpoint is whole, and one of this run."""
+        older = self.paths[:-1]
+        again = f"from {older[-1].name}" if older else "from the beginning"
+        try:
+            fault = _fault(path, self.run)
+        except (OSError, ValueError) as error:
+            fault = f"is damaged ({str(error).rstrip('.')})"
+        if fault:
+            raise ValueError(
+                f"The checkpoint {path} {fault}; delete that folder to start again {again}, or "
+                "restore it from a copy."
+            )
+
+
+@contextmanager
+def written(what: str, draft: Path | None = None) -> Iterator[None]:
+    """Says in one sentence why a file can't be written, and removes the draft.
+
+    Raises:
+        OSError: If the disk is full, a limit is reached, or writing fails otherwise.
+    """
+    try:
+        yield
+    except (OSError, SafetensorError) as error:
+        if draft is not None:
+            shutil.rmtree(draft, ignore_errors=True)
+        raise OSError(
+            f"{what} can't be written ({error}); make room on the disk, or mend what else is "
+            "wrong there, and the same command goes on."
+        ) from error
+
+
+def _fault(path: Path, run: str) -> str | None:
+    """What is wrong with a checkpoint."""
+    state = read_json(path / _STATE)
+    if not isinstance(state, dict) or not {"format", "images"} <= state.keys():
+        return f"is damaged ({_STATE} lacks format or images)"
+    if state["format"] != _FORMAT:
+        return f"has format {state['format']!r}, where this version reads format {_FORMAT}"
+    if type(state["images"]) is not int or state["images"] != _count(path):
+        return f"is damaged ({_STATE} counts {state['images']!r} images)"
+    if state.get("run") != run:
+        return "belongs to another training"
+    found, known = _digests(path), state.get("files")
+    if not isinstance(known, dict) or found.keys() != known.keys():
+        return f"is damaged (it has the files {', '.join(found)} alone)"
+    changed = [name for name in found if found[name] != known[name]]
+    return f"is damaged ({changed[0]} has changed since it was written)" if changed else None
+
+
+def _count(path: Path) -> int:
+    return int(path.name.removeprefix("checkpoint-"))
+
+
+def _digests(folder: Path) -> dict[str, str]:
+    """The SHA-256 of a checkpoint's files."""
+    digests = {}
+    for name in _DIGESTED:
+        if (folder / name).exists():
+            check_regular(folder / name)
+            with (folder / name).open("rb") as file:
+                digests[name] = hashlib.file_digest(file, "sha256").hexdigest()
+    return digests
+
+
+def _check_finite(tensors: dict[str, Tensor], images: int) -> None:
+    for name, tensor in tensors.items():
+        if not torch.isfinite(tensor).all():
+            raise ValueError(
+                f"{name} is not finite after {images} images; lower the learning rate, and the "
+                "training goes on after its last checkpoint."
+            )
 
 
 def _optimizer_tensors(optimizer: torch.optim.Optimizer) -> dict[str, Tensor]:

@@ -2,18 +2,16 @@
 
 import hashlib
 import json
-import os
-from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any
 
-from filelock import FileLock, Timeout
 from torch import Tensor
 
 from ..configuration import to_config
 from ..data import Images
 from ..denoisers import BaseDenoiser
+from ..files import locked, read_json, write_json
 from ..objectives import Objective
 from .labels import labels_of
 from .options import TrainingOptions
@@ -23,8 +21,9 @@ __all__ = ["RECIPE", "alone", "claim"]
 #: The file in a run's folder in which the command says, at the end, how it was trained.
 RECIPE = "recipe.yaml"
 
-#: Settings that may change between two calls without changing what is learned up to there.
-_FREE = ("log_every", "checkpoint_every", "sample_every", "decay")
+#: Settings that may change between two calls: what was learned up to there stays right. A learning
+#: rate at which the loss diverged has to be lowered.
+_FREE = ("learning_rate", "decay", "log_every", "checkpoint_every", "sample_every")
 
 
 def claim(
@@ -35,11 +34,17 @@ def claim(
     options: TrainingOptions,
     seed: int,
     flips: bool,
-) -> None:
+    *,
+    write: bool = True,
+) -> str:
     """Writes `training.json`, or checks that the folder belongs to a training of the same kind.
 
     Arguments:
-        out: The folder of the run; the others are those of `train`.
+        out: The folder of the run; those after it are the arguments of `train`.
+        write: Whether a folder without `training.json` gets one.
+
+    Returns:
+        The SHA-256 of the configuration, in hexadecimal.
 
     Raises:
         ValueError: If the folder belongs to another training, its `training.json` is damaged, or
@@ -60,41 +65,34 @@ def claim(
     path = Path(out) / "training.json"
     if path.exists():
         _compare(path, config)
-        return
-    path.parent.mkdir(parents=True, exist_ok=True)
-    draft = path.with_suffix(".draft")
-    draft.write_text(json.dumps(config, indent=2))
-    os.replace(draft, path)
+    elif write:
+        write_json(path, config)
+    return hashlib.sha256(json.dumps(config, sort_keys=True).encode()).hexdigest()
 
 
-@contextmanager
-def alone(out: Path) -> Iterator[None]:
+def alone(out: Path) -> AbstractContextManager[None]:
     """Holds a run's folder for this process, until the block or the process ends.
 
     Raises:
         ValueError: If another process holds it.
     """
-    lock = FileLock(out / "training.lock")
-    try:
-        lock.acquire(timeout=0)
-    except Timeout:
-        raise ValueError(
-            f"Another process trains in {out} at this moment; wait until it ends, or choose "
-            "another folder."
-        ) from None
-    try:
-        yield
-    finally:
-        lock.release()
+    return locked(
+        out / "training.lock",
+        f"Another process trains in {out} at this moment; wait until it ends, or choose another "
+        "folder.",
+        timeout=0,
+    )
 
 
 def _compare(path: Path, config: dict[str, Any]) -> None:
     try:
-        known = json.loads(path.read_text())
+        known = read_json(path)
+        if not isinstance(known, dict):
+            raise ValueError(f"{path} is damaged (it is no object); restore it from a copy.")
     except ValueError as error:
         raise ValueError(
-            f"{path} is damaged ({error}), so nobody knows whether this training may go on there; "
-            "choose another folder, or restore it from a copy."
+            f"{str(error).rstrip('.')}, or choose another folder, for nobody knows whether this "
+            "training may go on there."
         ) from None
     others = [name for name, value in config.items() if known.get(name) != _plain(value)]
     if others:

@@ -20,7 +20,8 @@ class TrainingOptions:
         batch_size: Images a step.
         learning_rate: Adam's, after the warm-up.
         warmup: Images over which the learning rate grows linearly from zero.
-        decay: Images over which the learning rate falls linearly to zero at the end.
+        decay: Images over which the learning rate falls linearly to zero at the end. Where the two
+            are longer than the whole training, they share half of it in the same proportion.
         clip: The largest norm of the gradient; larger ones are scaled down.
         ema: The decay of the moving average of the weights, a step.
         times: How times are drawn: spread evenly over each batch, or ("importance") in proportion
@@ -49,6 +50,16 @@ class TrainingOptions:
     log_every: int = 6_400
     checkpoint_every: int = 32_000
     sample_every: int = 0
+
+    def whole_batches(self, images: int) -> int:
+        """A count of images, rounded up to whole batches."""
+        return -(-images // self.batch_size) * self.batch_size
+
+    def ramps(self, images: int) -> tuple[float, float]:
+        """The warm-up and the decay of a training of so many images, in images."""
+        both = self.warmup + self.decay
+        share = 1.0 if both <= images else images / (2 * both)
+        return share * self.warmup, share * self.decay
 
     def __post_init__(self) -> None:
         for name in ("batch_size", "log_every", "checkpoint_every"):

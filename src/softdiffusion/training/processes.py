@@ -1,13 +1,32 @@
 """The processes that share a training."""
 
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 import torch
 
 if TYPE_CHECKING:
-    from accelerate import PartialState
+    from accelerate import Accelerator, PartialState
 
-__all__ = ["processes"]
+__all__ = ["check_precision", "own_state", "processes"]
+
+#: Variables by which accelerate trains otherwise, and the values by which it does not; those of
+#: `accelerate launch` among them.
+_NO = ("", "0", "false", "no", "off", "f", "n")
+_NEUTRAL = {
+    "ACCELERATE_GRADIENT_ACCUMULATION_STEPS": ("1",),
+    "ACCELERATE_DYNAMO_BACKEND": ("no",),
+    "ACCELERATE_FP8_BACKEND": ("no",),
+    "ACCELERATE_DOWNCAST_BF16": ("",),
+    "ACCELERATE_USE_DEEPSPEED": _NO,
+    "ACCELERATE_USE_FSDP": _NO,
+    "ACCELERATE_USE_MEGATRON_LM": _NO,
+    "ACCELERATE_USE_PARALLELISM_CONFIG": _NO,
+    "XLA_USE_BF16": _NO,
+    "XLA_DOWNCAST_BF16": _NO,
+}
 
 
 def processes() -> "PartialState":
@@ -15,7 +34,51 @@ def processes() -> "PartialState":
 
     Without a GPU they share the processor. Accelerate has to be told so: left alone, each would
     take itself for the only one, and write over the others.
+
+    Raises:
+        ValueError: If a variable of the environment has accelerate train otherwise than the run's
+            configuration says.
     """
     from accelerate import PartialState
 
+    for name, neutral in _NEUTRAL.items():
+        value = os.environ.get(name)
+        if value is not None and value.lower() not in neutral:
+            raise ValueError(
+                f"The environment variable {name} is {value!r}, which would change the training "
+                f"unseen by its configuration; unset {name}."
+            )
     return PartialState(cpu=not torch.accelerator.is_available())
+
+
+def check_precision(accelerator: "Accelerator", precision: str) -> None:
+    """Raises unless the training has the precision of its options.
+
+    Raises:
+        ValueError: If the device lacks it, or the environment names another one.
+    """
+    if precision != "no" and not accelerator.native_amp:  # it would be ignored
+        raise ValueError(f"The precision {precision} can't be had on {accelerator.device}; use no.")
+    name = "ACCELERATE_MIXED_PRECISION"
+    wanted = os.environ.get(name, "").lower()
+    if wanted not in ("", "no", precision):
+        raise ValueError(
+            f"The environment variable {name} is {wanted!r}, but the precision of the training is "
+            f"{precision}; unset {name}, or give --precision {wanted}."
+        )
+
+
+@contextmanager
+def own_state() -> Iterator[None]:
+    """Gives accelerate's state up at the end, unless it is the caller's.
+
+    It belongs to the process and holds the precision, which a later training may want changed.
+    """
+    from accelerate.state import AcceleratorState, is_initialized
+
+    is_callers = is_initialized()
+    try:
+        yield
+    finally:
+        if not is_callers:
+            AcceleratorState._reset_state()

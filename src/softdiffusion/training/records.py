@@ -1,29 +1,33 @@
 """What a training writes down while it runs."""
 
 import json
-import os
 from pathlib import Path
 from typing import Any
 
 import torch
 from torch import Tensor
 
+from ..files import read_text, write_text
+from .checkpoint import written
 from .times import LEVELS, level_of
 
 __all__ = ["LossMeter", "Records"]
 
 
 class LossMeter:
-    """The mean loss since the last reading: over all times, which is minimised, and per level."""
+    """The mean loss since the last reading: over all times, which is minimised, and per level.
+
+    Attributes:
+        state: What a checkpoint has to keep, so that the next row is the same after a stop.
+    """
 
     def __init__(self) -> None:
-        self.total = 0.0
-        self.sums = torch.zeros(LEVELS, dtype=torch.float64)
-        self.counts = torch.zeros(LEVELS, dtype=torch.float64)
+        self.state = torch.zeros(1 + 2 * LEVELS, dtype=torch.float64)
+        self.total, self.sums, self.counts = self.state.split([1, LEVELS, LEVELS])  # views of it
 
     def add(self, t: Tensor, loss: Tensor, weight: Tensor) -> None:
         """Takes in the losses at the times `t`, with the weights that make up for their density."""
-        self.total += float((weight * loss).double().sum())
+        self.total += (weight * loss).double().sum()
         level = level_of(t)
         self.sums.index_add_(0, level, loss.double())
         self.counts.index_add_(0, level, torch.ones_like(loss, dtype=torch.float64))
@@ -34,10 +38,8 @@ class LossMeter:
             s / n if n else None
             for s, n in zip(self.sums.tolist(), self.counts.tolist(), strict=True)
         ]
-        loss = self.total / float(self.counts.sum())
-        self.total = 0.0
-        self.sums.zero_()
-        self.counts.zero_()
+        loss = float(self.total / self.counts.sum())
+        self.state.zero_()
         return {"loss": loss, "loss_per_level": per_level}
 
 
@@ -48,21 +50,29 @@ class Records:
         folder: The folder of the run.
         images: The position at which the run goes on; rows behind it are dropped, since they
             will be written again.
+
+    Raises:
+        ValueError: If `stats.jsonl` holds something else than rows.
+        OSError: If it can't be written.
     """
 
     def __init__(self, folder: Path, images: int) -> None:
         self.path = folder / "stats.jsonl"
         if self.path.exists():
-            rows = [line for line in self.path.read_text().splitlines() if _is_before(line, images)]
-            draft = self.path.with_suffix(".draft")
-            draft.write_text("".join(row + "\n" for row in rows))
-            os.replace(draft, self.path)
+            rows = [line for line in _lines(self.path) if json.loads(line)["images"] <= images]
+            with written(str(self.path)):
+                write_text(self.path, "".join(row + "\n" for row in rows))
         self.board = _tensorboard(folder, images)
 
     def write(self, row: dict[str, Any]) -> None:
-        """Appends one row, which must name its position as `images`."""
-        with self.path.open("a") as file:
-            file.write(json.dumps(row) + "\n")
+        """Appends one row, which must name its position as `images`.
+
+        Raises:
+            OSError: If it can't be written.
+        """
+        line = json.dumps(row, allow_nan=False) + "\n"
+        with written(str(self.path)), self.path.open("a", encoding="utf-8") as file:
+            file.write(line)
         if self.board is not None:
             for name, value in row.items():
                 if isinstance(value, float):
@@ -78,11 +88,32 @@ class Records:
             self.board.close()
 
 
-def _is_before(line: str, images: int) -> bool:
+def _lines(path: Path) -> list[str]:
+    """The rows of a run; one that was being written when the run was killed is left out.
+
+    Raises:
+        ValueError: If another line is no row.
+    """
+    *lines, _torn = read_text(path).split("\n")
+    for number, line in enumerate(lines, 1):
+        if not _is_row(line):
+            raise ValueError(
+                f"{path} is damaged (line {number} is no row of a training); remove that line, or "
+                "the file, to go on without it."
+            )
+    return lines
+
+
+def _is_row(line: str) -> bool:
     try:
-        return bool(json.loads(line)["images"] <= images)
-    except json.JSONDecodeError:  # the row that was being written when the run was killed
+        row = json.loads(line, parse_constant=_no_number)
+    except (ValueError, RecursionError):
         return False
+    return isinstance(row, dict) and type(row.get("images")) is int and row["images"] > 0
+
+
+def _no_number(word: str) -> None:
+    raise ValueError(f"{word} is no JSON")
 
 
 def _tensorboard(folder: Path, images: int) -> Any:

@@ -1,8 +1,8 @@
 """Training, in one function."""
 
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager, nullcontext
+import warnings
+from contextlib import ExitStack, closing
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -17,32 +17,19 @@ from ..objectives import Objective
 from ..priors import Prior
 from ..random import generators
 from ..samplers import MultistepSampler
-from ..saving import check_savable, save
-from .checkpoint import Checkpoint, Checkpoints
+from ..saving import save
+from .check import check
+from .checkpoint import Checkpoint, Checkpoints, written
 from .claim import alone, claim
 from .labels import labels_of
+from .memory import enough_memory
 from .options import TrainingOptions
-from .processes import processes
+from .processes import own_state, processes
 from .records import LossMeter, Records
+from .stopping import Stopped, StopSignals
 from .times import ImportanceTimes, StratifiedTimes
 
 __all__ = ["train"]
-
-
-@contextmanager
-def _own_state() -> Iterator[None]:
-    """Gives accelerate's state up at the end, unless it is the caller's.
-
-    It belongs to the process and holds the precision, which a later training may want changed.
-    """
-    from accelerate.state import AcceleratorState, is_initialized
-
-    is_callers = is_initialized()
-    try:
-        yield
-    finally:
-        if not is_callers:
-            AcceleratorState._reset_state()
 
 
 class _Prepared(nn.Module):
@@ -56,7 +43,7 @@ class _Prepared(nn.Module):
         return self.denoiser(*args, **labels)
 
 
-@_own_state()
+@own_state()
 def train(
     data: Images | Tensor,
     denoiser: BaseDenoiser,
@@ -75,11 +62,15 @@ def train(
     It trains on a GPU if there is one, and both the denoiser and its average stay there. The seed
     of torch's global generator, from which dropout draws, is set in every step.
 
-    The run lives in the folder `out`. Calling the function again with the same arguments goes on
-    after the last checkpoint, and ends with weights that are identical bit for bit to those of
-    a run that never stopped (on the same processor and number of threads; a GPU adds in an order
-    of its own, and so differs in the last bits): images, times and noise are a pure function of
-    the seed and of the count of images.
+    The run lives in the folder `out`, which belongs to this configuration from the first checkpoint
+    on. Calling the function again with the same arguments goes on after the last checkpoint, and
+    ends with weights that are identical bit for bit to those of a run that never stopped (on the
+    same processor and number of threads; a GPU adds in an order of its own, and so differs in the
+    last bits): images, times and noise are a pure function of the seed and of the count of images.
+    More images go on in the same way where warm-up and decay fit into both. The learning rate may
+    change from one call to the next, so that a training that diverged goes on with a lower one.
+
+    SIGINT (Ctrl-C) and SIGTERM save a checkpoint before they end the training.
 
     Arguments:
         data: The training images, or a tensor (N, C, H, W) of them: float32 in [-1, 1], or uint8;
@@ -88,8 +79,9 @@ def train(
         objective: The loss.
         images: How many images to train on, counted with repetition, and rounded up to whole
             batches.
-        out: The folder of the run: `stats.jsonl`, `checkpoint-*/`, `samples/`, TensorBoard's
-            files and, at the end, `final/` with the averaged weights `ema.safetensors`.
+        out: The folder of the run: `stats.jsonl`, `checkpoint-*/`, whose `model/` is the average so
+            far, `samples/`, TensorBoard's files and, at the end, `final/` with the averaged
+            weights `ema.safetensors`.
         prior: Saved beside the weights, and used for sample grids while training.
         options: The settings.
         seed: The seed of order, flips, times and noise.
@@ -101,66 +93,81 @@ def train(
             checkpoint, the data do not have the labels that the denoiser's classes need, the prior
             can't be saved with the denoiser, or is missing for sample grids, no image is asked for,
             or fewer than were seen already, a tensor is out of range or not finite, the device
-            lacks the precision, the processes can't share a batch evenly, another process trains
-            in the folder, or the loss or its gradient is not finite.
+            lacks the precision, the environment changes it, the processes can't share a batch
+            evenly, another process trains in the folder, the loss or its gradient is not finite,
+            or the memory is too small.
+        OSError: If something can't be written.
+        Stopped: After SIGINT or SIGTERM, a `KeyboardInterrupt` that says where to go on.
     """
     from accelerate import Accelerator
     from tqdm import tqdm
 
     options = options or TrainingOptions()
-    process = denoiser.process
-    _check_count(images)
-    check_savable(denoiser, prior)
-    if options.sample_every and prior is None:
-        raise ValueError(
-            f"Sample grids every {options.sample_every} images need a start, but there is no prior "
-            "to be saved with the model; set sample_every to 0, or give a fitted prior."
-        )
     data = data if isinstance(data, Images) else ArrayImages("data", data.cpu())
+    out = Path(out)
+    asked: dict[str, Any] = {"options": options, "seed": seed, "flips": flips}
+    check(data, denoiser, objective, images, out=out, prior=prior, **asked)
+    claimed = partial(claim, out, data, denoiser, objective, **asked)
+    images = options.whole_batches(images)
+    process = denoiser.process
     classes = labels_of(data, denoiser.classes)
+    order = DataOrder(len(data), seed)
     processes()  # first, since it says where they are
     accelerator = Accelerator(mixed_precision=options.precision)
-    if options.precision != "no" and not accelerator.native_amp:  # it would be ignored
-        raise ValueError(
-            f"The precision {options.precision} can't be had on {accelerator.device}; use no."
-        )
-    if options.batch_size % accelerator.num_processes:
-        raise ValueError(
-            f"A batch of {options.batch_size} images can't be shared evenly by "
-            f"{accelerator.num_processes} processes; choose a multiple of their number."
-        )
-    out = Path(out)
-    order = DataOrder(len(data), seed)
-    if accelerator.is_main_process:
-        claim(out, data, denoiser, objective, options, seed, flips)
+    is_first = accelerator.is_main_process
 
     denoiser.train()
     ema = EMA(denoiser, options.ema).to(accelerator.device)
     optimizer = torch.optim.Adam(denoiser.parameters(), lr=options.learning_rate)
+    optimizer.zero_grad()  # an earlier training that was stopped has left its own gradient
     times = ImportanceTimes() if options.times == "importance" else StratifiedTimes()
+    meter = LossMeter()
+    rate = torch.tensor(options.learning_rate, dtype=torch.float64)
     network, prepared_optimizer = accelerator.prepare(_Prepared(denoiser), optimizer)
-    state = Checkpoint(denoiser, ema, optimizer, times.state)
-    checkpoints = Checkpoints(out)
+    names = _named(data)
+    kept = {"times": times.state, "losses": meter.state, "learning_rate": rate}
+    state = Checkpoint(denoiser, ema, optimizer, kept, prior, names)
+    checkpoints = Checkpoints(out, claimed(write=False))
 
-    with alone(out) if accelerator.is_main_process else nullcontext():
-        start = checkpoints.restore(state)
-        images = -(-images // options.batch_size) * options.batch_size
-        if start > images:
-            raise ValueError(
-                f"The training in {out} has seen {start} images already, more than {images}; ask "
-                "for as many or more, or choose another folder."
+    def keep(position: int, ending: bool) -> None:
+        """Draws and saves what is due after so many images, which are known to be good."""
+        before = max(position - options.batch_size, 0)
+        if prior is not None and _passes(options.sample_every, before, position):
+            _draw(out / "samples" / f"{position:09d}.png", ema, prior)
+        if ending or _passes(options.checkpoint_every, before, position):
+            claimed()
+            checkpoints.save(state, position)
+
+    with ExitStack() as stack:
+        stack.enter_context(
+            enough_memory(
+                f"A step of {options.batch_size} images of {data.shape}",
+                "lower --batch_size or --size",
             )
-        if accelerator.is_main_process:
-            records = Records(out, start)
+        )
+        if is_first:
+            stack.enter_context(alone(out))
+        start = checkpoints.restore(state)
+        if start < images and float(rate) != options.learning_rate:
+            warnings.warn(
+                f"The learning rate was {float(rate):g} up to {start} images, and is "
+                f"{options.learning_rate:g} from here on.",
+                stacklevel=3,
+            )
+        rate.fill_(options.learning_rate)
+        if is_first:
+            checkpoints.tidy()
+            records = stack.enter_context(closing(Records(out, start)))
         accelerator.wait_for_everyone()
-        meter = LossMeter()
+        stop = stack.enter_context(StopSignals(several=accelerator.num_processes > 1))
         bar = tqdm(
             total=images,
             initial=start,
             unit="image",
-            disable=not (progress and accelerator.is_main_process),
+            disable=not (progress and is_first),
             desc="training",
         )
+        stack.enter_context(closing(bar))
         clock, clock_images = time.perf_counter(), start
 
         for position in range(start, images, options.batch_size):
@@ -172,64 +179,85 @@ def train(
             noise = torch.randn(x0.shape, generator=generator)
             t, weight = times.sample(len(x0), generator)
             x0, noise, t, weight = (a[mine].to(accelerator.device) for a in (x0, noise, t, weight))
-            predict = network
+            told: dict[str, Tensor] = {}
             if classes is not None:
                 labels = classes[order.indices(position, options.batch_size)]
                 dropped = torch.rand(len(labels), generator=generator) < options.label_dropout
-                labels = labels.masked_fill(dropped, -1)[mine].to(accelerator.device)
-                predict = partial(network, labels=labels)
+                told["labels"] = labels.masked_fill(dropped, -1)[mine].to(accelerator.device)
 
-            loss = objective(process, predict, x0, t, noise)
+            buffers = {name: buffer.clone() for name, buffer in denoiser.named_buffers()}
+            loss = objective(process, partial(network, **told), x0, t, noise)
             accelerator.backward((weight * loss).mean())
             norm = accelerator.clip_grad_norm_(network.parameters(), options.clip)
-            t, loss, weight = (accelerator.gather(a).cpu() for a in (t, loss.detach(), weight))
-            _check_finite("loss", loss, position, options)
+            seen, losses, weights = (
+                accelerator.gather(a).cpu() for a in (t, loss.detach(), weight)
+            )
+            _check_finite("loss", losses, position, options)
             if options.precision != "fp16":  # whose scaler leaves such a step out
                 _check_finite("gradient of the loss", norm, position, options)
+
+            # Here, and not after the step: of a state that has a gradient a training can go on.
+            signum = int(accelerator.gather(torch.tensor([stop.signum]).to(t.device)).max())
+            if is_first and (position > start or (signum and not start)):
+                state.buffers = buffers
+                keep(position, ending=signum != 0)
+                state.buffers = {}
+            if signum:
+                accelerator.wait_for_everyone()
+                raise Stopped(f"saved at {position} images; the same command goes on", signum)
+
             for group in optimizer.param_groups:
                 group["lr"] = options.learning_rate * _ramp(position, images, options)
             prepared_optimizer.step()
             prepared_optimizer.zero_grad()
             ema.update(denoiser)
 
-            times.update(t, loss)
-            meter.add(t, loss, weight)
+            times.update(seen, losses)
+            meter.add(seen, losses, weights)
             done = position + options.batch_size
             bar.update(options.batch_size)
+            if is_first and (_passes(options.log_every, position, done) or done >= images):
+                now = time.perf_counter()
+                speed = (done - clock_images) / (now - clock)
+                clock, clock_images = now, done
+                row: dict[str, Any] = {"images": done, **meter.read()}
+                row |= {"gradient_norm": float(norm) if torch.isfinite(norm) else None}
+                row |= {"learning_rate": group["lr"], "images_per_second": speed}
+                records.write(row)
+                bar.set_postfix(loss=f"{row['loss']:.4g}")
 
-            if accelerator.is_main_process:
-                if _passes(options.log_every, position, done) or done >= images:
-                    now = time.perf_counter()
-                    speed = (done - clock_images) / (now - clock)
-                    clock, clock_images = now, done
-                    row: dict[str, Any] = {"images": done, **meter.read()}
-                    row |= {"gradient_norm": float(norm) if torch.isfinite(norm) else None}
-                    row |= {"learning_rate": group["lr"], "images_per_second": speed}
-                    records.write(row)
-                    bar.set_postfix(loss=f"{row['loss']:.4g}")
-                if _passes(options.checkpoint_every, position, done) or done >= images:
-                    checkpoints.save(state, done)
-                if prior is not None and _passes(options.sample_every, position, done):
-                    _draw(out / "samples" / f"{done:09d}.png", ema, prior)
-        bar.close()
-        if accelerator.is_main_process:
-            records.close()
-            save(out / "final", ema, prior)
+        if start < images:
+            with torch.no_grad():
+                loss = objective(process, partial(ema, **told), x0, t, noise)
+            _check_finite("loss of the average", accelerator.gather(loss), images, options)
+        if is_first:
+            if start < images:
+                keep(images, ending=True)
+            with written("The model"):
+                save(out / "final", ema, prior, **names)
         accelerator.wait_for_everyone()
     return ema.denoiser
 
 
-def _check_count(images: int) -> None:
-    if images < 1:
-        raise ValueError(f"A training needs at least 1 image to train on, not {images}.")
+def _named(data: Images) -> dict[str, tuple[str, ...]]:
+    """The names of the classes, if the data have them."""
+    names = getattr(data, "classes", None)
+    return {} if names is None else {"classes": names}
 
 
 def _check_finite(name: str, values: Tensor, position: int, options: TrainingOptions) -> None:
-    if not torch.isfinite(values).all():
+    if torch.isfinite(values).all():
+        return
+    if position == 0:  # nothing was learned yet
         raise ValueError(
-            f"The {name} is not finite after {position} images; lower the learning rate "
-            f"(now {options.learning_rate:g}), or check the schedule for sigma = 0."
+            f"The {name} is not finite after 0 images; check the schedule for sigma = 0 and for "
+            "severities that are too large, and the weights that the network begins with."
         )
+    raise ValueError(
+        f"The {name} is not finite after {position} images; lower the learning rate "
+        f"(now {options.learning_rate:g}), and the training goes on after its last checkpoint, or "
+        "check the schedule for sigma = 0."
+    )
 
 
 def _batch(data: Images, order: DataOrder, position: int, count: int, flips: bool) -> Tensor:
@@ -248,8 +276,9 @@ def _stream(seed: int, position: int, *words: int) -> int:
 
 def _ramp(position: int, images: int, options: TrainingOptions) -> float:
     """The share of the learning rate: linear warm-up at the start, linear decay at the end."""
-    up = (position + options.batch_size) / options.warmup if options.warmup else 1.0
-    down = (images - position) / options.decay if options.decay else 1.0
+    warmup, decay = options.ramps(images)
+    up = (position + options.batch_size) / warmup if warmup else 1.0
+    down = (images - position) / decay if decay else 1.0
     return min(1.0, up, down)
 
 
@@ -264,4 +293,6 @@ def _draw(path: Path, ema: EMA, prior: Prior) -> None:
 
     noise = generators(0, range(16))
     x1 = prior.sample(16, generator=noise).to(next(ema.buffers()).device)
-    save_grid(MultistepSampler(ema.process, ema, steps=20)(x1, generator=noise).cpu(), path)
+    grid = MultistepSampler(ema.process, ema, steps=20)(x1, generator=noise).cpu()
+    with written(str(path)):
+        save_grid(grid, path)

@@ -46,8 +46,8 @@ def test_an_image_file_is_read_when_built(tmp_path):
         (None, "The mask is no array of numbers"),
         ({}, "The mask is no array of numbers"),
         ([["a"]], "The mask is no array of numbers"),
-        (torch.ones(2, 3, dtype=torch.complex64), "real numbers, but has complex"),
-        (torch.zeros(0, 3), "needs at least one pixel"),
+        (torch.ones(2, 3, dtype=torch.complex64), "must be real numbers"),
+        (torch.zeros(0, 3), "must not be empty"),
     ],
 )
 def test_impossible_masks_are_refused(mask, message):

@@ -45,6 +45,20 @@ def test_a_grid_is_about_square(tmp_path):
     assert read(tmp_path / "grid.png").shape == (4 * 9 + 1, 4 * 9 + 1)
 
 
+def test_captions_stand_below_the_images_and_change_nothing_else(tmp_path):
+    x = images(5, height=64, width=64)
+    save_grid(x, tmp_path / "plain.png", columns=3)
+    save_grid(x, tmp_path / "named.png", columns=3, captions=["cat", "", "long " * 9, "x", "y"])
+    plain, named = (read(tmp_path / f"{name}.png") for name in ("plain", "named"))
+    pitch = (named.shape[0] - 1) // 2
+    for row in range(2):  # the images themselves, and 19 white rows with ink where a text stands
+        assert np.array_equal(named[pitch * row :][:66], plain[65 * row :][:66])
+    below = [named[66 : pitch + 1, 65 * column : 65 * column + 65] for column in range(3)]
+    assert [bool((part < 100).any()) for part in below] == [True, False, True]
+    with pytest.raises(ValueError, match="5 images and 1 captions"):
+        save_grid(x, tmp_path / "none.png", captions=["cat"])
+
+
 def test_a_strip_has_a_row_an_image_and_a_column_a_time(tmp_path):
     frames = torch.linspace(-1, 1, 12).reshape(4, 3, 1, 1, 1).expand(-1, -1, 1, 64, 64)
     save_strip(frames, tmp_path / "strip.png", ["a", "b\nsecond line", "c", "d"])

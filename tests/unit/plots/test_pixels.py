@@ -73,7 +73,8 @@ def test_small_images_are_enlarged_until_they_can_be_seen(side, shown):
     ("shape", "options"),
     [
         ((0, 1, 8, 8), {}),
-        ((1, 2, 8, 8), {}),
+        ((1, 0, 8, 8), {}),
+        ((1, 1, 0, 8), {}),
         ((1, 1, 8, 8), {"columns": 0}),
         ((1, 1, 8, 8), {"scale": 0}),
     ],
@@ -81,3 +82,12 @@ def test_small_images_are_enlarged_until_they_can_be_seen(side, shown):
 def test_what_makes_no_picture_is_refused(shape, options):
     with pytest.raises(ValueError, match=r"A picture needs|must be at least 1"):
         mosaic(torch.zeros(shape), **options)
+
+
+@pytest.mark.parametrize("channels", [2, 4, 5])
+def test_channels_without_a_colour_lie_side_by_side(channels):
+    images = torch.rand(3, channels, 6, 5, generator=torch.Generator().manual_seed(0)) * 2 - 1
+    page = mosaic(images, columns=1, scale=1)
+    beside = torch.cat(list(images.split(1, dim=1)), dim=3)
+    assert np.array_equal(page, mosaic(beside, columns=1, scale=1))
+    assert page.shape[1] == channels * 5 + 2

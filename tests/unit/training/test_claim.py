@@ -2,13 +2,14 @@
 
 import dataclasses
 import json
+import os
 
 import pytest
 import torch
 
 import softdiffusion as sd
 from softdiffusion.data import ArrayImages
-from softdiffusion.training import claim
+from softdiffusion.training import claim, enough_memory
 from tests.registry import process
 
 IMAGES = torch.linspace(-1, 1, 6 * 16).reshape(6, 1, 4, 4)
@@ -128,3 +129,54 @@ def test_images_that_are_none_are_refused_before_the_training(images, message, t
     with pytest.raises(ValueError, match=message):
         sd.train(images, denoiser, sd.StepMatched(10), 6, out=tmp_path / "new")
     assert not (tmp_path / "new").exists()
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="root may write anywhere")
+def test_a_folder_that_can_not_be_written_is_refused_first(tmp_path):
+    tmp_path.chmod(0o500)
+    with pytest.raises(PermissionError, match="Nothing can be written in .*; choose another"):
+        sd.train(**training(), images=6, out=tmp_path / "new")
+
+
+def test_a_loss_that_is_not_finite_from_the_start_does_not_blame_the_rate(tmp_path):
+    """And the folder is free for another configuration."""
+    denoiser = sd.Denoiser(sd.SmallUNet(1, 8, (1,)), process())
+    with torch.no_grad():
+        denoiser.backbone.last[-1].bias.fill_(torch.inf)
+    given = {"images": 6, "out": tmp_path, "options": sd.TrainingOptions(batch_size=2)}
+    with pytest.raises(ValueError, match="not finite after 0 images; check the schedule") as error:
+        sd.train(IMAGES, denoiser, sd.CleanRegression(), **given)
+    assert "learning rate" not in str(error.value)
+    good = sd.Denoiser(sd.SmallUNet(1, 8, (1, 2)), process())
+    sd.train(IMAGES, good, sd.StepMatched(10), **given, seed=3)
+    assert (tmp_path / "final").is_dir()
+
+
+def test_grids_of_four_channels_are_refused_before_the_training(tmp_path):
+    denoiser = sd.Denoiser(sd.SmallUNet(4, 8, (1,)), process())
+    images = IMAGES.expand(-1, 4, -1, -1).contiguous()
+    with pytest.raises(ValueError, match="1 or 3 channels, but these have 4; set sample_every"):
+        sd.train(
+            images,
+            denoiser,
+            sd.StepMatched(10),
+            6,
+            out=tmp_path / "new",
+            prior=sd.GaussianPrior.fit(process(), images, max_modes=2),
+            options=sd.TrainingOptions(sample_every=2),
+        )
+    assert not (tmp_path / "new").exists()
+
+
+def test_memory_that_there_is_not_is_said_in_a_sentence(tmp_path):
+    class Greedy(torch.nn.Module):
+        def forward(self, x, t):
+            return x + torch.empty(10**15).sum()
+
+    with (
+        pytest.raises(ValueError, match="images .* needs more memory .* GB at once; lower --batch"),
+        enough_memory("A step of 64 images", "lower --batch_size or --size"),
+    ):
+        Greedy()(IMAGES, None)
+    with pytest.raises(RuntimeError, match="shape"), enough_memory("A step", "lower it"):
+        torch.zeros(2) @ torch.zeros(3, 3, 3, 3)[0, 0, 0, :2].reshape(1, 1, 2).expand(2, 5, 2)

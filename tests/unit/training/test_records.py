@@ -65,3 +65,50 @@ def test_tensorboard_has_the_same_numbers(tmp_path):
     assert [(e.step, e.value) for e in events.Scalars("loss")] == [(8, 1.0), (16, 2.0)]
     seen = [f"loss_per_level/{level}" for level in range(LEVELS) if level != 1]
     assert sorted(events.Tags()["scalars"]) == sorted(["loss", *seen])
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "hello",
+        "[1]",
+        "7",
+        "{}",
+        '{"images": null}',
+        '{"images": "8"}',
+        '{"images": NaN}',
+        "[" * 10**5,
+        '{"images": 8.5}',
+        '{"images": -8}',
+        '{"images": true}',
+        '{"images": 1e999}',
+        '{"images": 8, "loss": NaN}',
+        "\x00",
+    ],
+)
+def test_a_line_that_is_no_row_is_named(line, tmp_path):
+    records = Records(tmp_path, 0)
+    records.write(row(8))
+    records.close()
+    file = tmp_path / "stats.jsonl"
+    whole = file.read_text()
+    file.write_text(whole + line + "\n" + whole)
+    with pytest.raises(ValueError, match=r"stats.jsonl is damaged \(line 2 is no row .*; remove"):
+        Records(tmp_path, 16)
+    file.write_text(whole + whole)  # the remedy
+    Records(tmp_path, 16).close()
+
+
+def test_rows_are_json_that_every_parser_reads(tmp_path):
+    records = Records(tmp_path, 0)
+    with pytest.raises(ValueError, match="not JSON compliant"):
+        records.write(row(8) | {"loss": math.nan})
+    records.close()
+    assert not (tmp_path / "stats.jsonl").exists()
+
+
+def test_the_state_of_the_meter_is_all_that_it_knows():
+    first, second = LossMeter(), LossMeter()
+    first.add(torch.tensor([0.05, 0.55]), torch.tensor([1.0, 2.0]), torch.tensor([1.0, 0.5]))
+    second.state.copy_(first.state)
+    assert second.read() == first.read()

@@ -116,13 +116,14 @@ class Steep(Gain):
 
 
 def test_a_gradient_that_is_not_finite_ends_the_training_before_it_is_taken(tmp_path):
+    """What is kept is the last state that has a gradient: from there a training can go on."""
     denoiser = sd.Denoiser(Steep(), process())
     with pytest.raises(ValueError, match="gradient of the loss is not finite after 16 images"):
         go_on(denoiser, tmp_path, 40, checkpoint_every=8)
     (kept,) = tmp_path.glob("checkpoint-*")
-    assert kept.name == "checkpoint-000000000016"
-    saved = load_file(kept / "denoiser.safetensors")["backbone.weight"]
-    assert torch.equal(saved, denoiser.backbone.weight.cpu()) and saved.isfinite().all()
+    assert kept.name == "checkpoint-000000000008"
+    assert load_file(kept / "denoiser.safetensors")["backbone.weight"].isfinite().all()
+    assert denoiser.backbone.weight.isfinite().all()
 
 
 class Twice(nn.Module):

@@ -1,0 +1,99 @@
+"""What a training refuses before its first step."""
+
+import os
+from pathlib import Path
+
+from torch import Tensor
+
+from ..data import ArrayImages, Images
+from ..denoisers import BaseDenoiser
+from ..objectives import Objective
+from ..priors import Prior
+from ..saving import check_savable
+from .checkpoint import Checkpoints
+from .claim import alone, claim
+from .options import TrainingOptions
+from .processes import check_precision, own_state, processes
+
+__all__ = ["check", "check_writable"]
+
+
+@own_state()
+def check(
+    data: Images | Tensor,
+    denoiser: BaseDenoiser,
+    objective: Objective,
+    images: int,
+    *,
+    out: str | Path,
+    prior: Prior | None = None,
+    options: TrainingOptions | None = None,
+    seed: int = 0,
+    flips: bool = False,
+) -> None:
+    """Raises what `train` would raise before its first step, and writes nothing.
+
+    The arguments are those of `train`. Whether a checkpoint is whole is seen by `train` alone.
+
+    Raises:
+        ValueError: As `train`.
+        PermissionError: If the folder can't be written.
+    """
+    from accelerate import Accelerator
+
+    options = options or TrainingOptions()
+    if images < 1:
+        raise ValueError(f"A training needs at least 1 image to train on, not {images}.")
+    check_savable(denoiser, prior)
+    data = data if isinstance(data, Images) else ArrayImages("data", data.cpu())
+    _check_grids(data, prior, options)
+    processes()  # first, since it says where they are
+    accelerator = Accelerator(mixed_precision=options.precision)
+    check_precision(accelerator, options.precision)
+    if options.batch_size % accelerator.num_processes:
+        raise ValueError(
+            f"A batch of {options.batch_size} images can't be shared evenly by "
+            f"{accelerator.num_processes} processes; choose a multiple of their number."
+        )
+    if accelerator.is_main_process:
+        out = Path(out)
+        check_writable(out)
+        run = claim(out, data, denoiser, objective, options, seed, flips, write=False)
+        seen = Checkpoints(out, run).images
+        if seen > options.whole_batches(images):
+            raise ValueError(
+                f"The training in {out} has seen {seen} images already, more than {images}; ask "
+                "for as many or more, or choose another folder."
+            )
+        if (out / "training.lock").exists():  # or else nobody is there
+            with alone(out):
+                pass
+
+
+def check_writable(out: Path) -> None:
+    """Raises unless files can be written in a folder that is there, or can be made.
+
+    Raises:
+        NotADirectoryError: If a file is in the way.
+        PermissionError: If the folder or the disk may only be read.
+    """
+    place = next(path for path in (out, *out.resolve().parents) if path.exists())
+    if not place.is_dir():
+        raise NotADirectoryError(f"{out} can't be made, since {place} is a file; choose another.")
+    if not os.access(place, os.W_OK | os.X_OK):
+        raise PermissionError(f"Nothing can be written in {place}; choose another folder.")
+
+
+def _check_grids(data: Images, prior: Prior | None, options: TrainingOptions) -> None:
+    if not options.sample_every:
+        return
+    if prior is None:
+        raise ValueError(
+            f"Sample grids every {options.sample_every} images need a start, but there is no prior "
+            "to be saved with the model; set sample_every to 0, or give a fitted prior."
+        )
+    if data.shape[0] not in (1, 3):
+        raise ValueError(
+            f"Sample grids show images of 1 or 3 channels, but these have {data.shape[0]}; set "
+            "sample_every to 0."
+        )
