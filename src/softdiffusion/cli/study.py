@@ -29,8 +29,12 @@ def parser() -> Parser:
     parser.add_argument("--runs", type=Path | None, default=None, help="Default: runs/STUDY.")
     parser.add_argument("--jobs", type=int, default=1, help="run: arms side by side.")
     parser.add_argument("--threads", type=int, default=1, help="run: cores of each of them.")
-    parser.add_argument("--arms", type=list[str], default=[], help="run, measure: only these.")
-    parser.add_argument("--seeds", type=list[int], default=[], help="run, measure: only these.")
+    parser.add_argument(
+        "--arms", type=list[str], default=[], help="run, measure: only these, as '[l2, soft]'."
+    )
+    parser.add_argument(
+        "--seeds", type=list[int], default=[], help="run, measure: only these, as '[0, 1]'."
+    )
     return parser
 
 
