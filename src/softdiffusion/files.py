@@ -70,11 +70,8 @@ def check_inside(path: Path, folder: Path) -> None:
     Raises:
         ValueError: If they do.
     """
-    try:
-        inside = path.resolve().is_relative_to(folder.resolve())
-    except RuntimeError:  # a loop
-        inside = False
-    if not inside:
+    # Unlike Path.resolve, realpath takes a loop of links for a path like others.
+    if not Path(os.path.realpath(path)).is_relative_to(os.path.realpath(folder)):
         raise ValueError(
             f"{path} is a link that leads out of {folder}, so it is not followed; copy what it "
             "names to its place."

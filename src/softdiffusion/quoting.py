@@ -3,7 +3,7 @@
 __all__ = ["sentence", "shortened"]
 
 #: So many characters of a foreign word are shown.
-_SHOWN = 120
+_SHOWN = 200
 
 
 def shortened(value: object, quote: bool = True) -> str:

@@ -5,6 +5,7 @@ the classes of the package that open no file, import nothing and run no function
 argument takes only what its annotation says, and never a path.
 """
 
+import functools
 import importlib
 import inspect
 import sys
@@ -147,22 +148,20 @@ def class_of(class_path: str) -> type:
         ValueError: If it is another class, or none.
     """
     module, _, name = class_path.rpartition(".")
-    part = next((part for part, names in CLASSES.items() if name in names), None)
-    known = {f"{PACKAGE}.{part}" for part in CLASSES}
-    if module not in (PACKAGE, *known):
+    if module not in (PACKAGE, *(f"{PACKAGE}.{part}" for part in CLASSES)):
         raise ValueError(
             f"The class {class_path} can't be imported for a configuration, which takes those of "
             f"{PACKAGE} and its parts {', '.join(CLASSES)} alone."
         )
-    found = getattr(importlib.import_module(f"{PACKAGE}.{part}"), name) if part else None
-    # At the root only what the package exports there.
-    if found is None or getattr(sys.modules[module], name, None) is not found:
-        raise ValueError(
-            f"There is no class {class_path} that a configuration may name; check its spelling and "
-            "the version."
-        )
-    cls: type = found
-    return cls
+    for part, names in CLASSES.items():
+        if name in names:
+            cls: type = getattr(importlib.import_module(f"{PACKAGE}.{part}"), name)
+            if getattr(sys.modules[module], name, None) is cls:  # the root exports but some
+                return cls
+    raise ValueError(
+        f"There is no class {class_path} that a configuration may name; check its spelling and "
+        "the version."
+    )
 
 
 def is_within(name: str, root: str) -> bool:
@@ -170,6 +169,7 @@ def is_within(name: str, root: str) -> bool:
     return name == root or name.startswith(f"{root}.")
 
 
+@functools.cache
 def arguments_of(cls: type) -> dict[str, Slot]:
     """The alternatives of every argument of a class of the package, by its annotations."""
     parameters = inspect.signature(cls, eval_str=True).parameters.values()

@@ -1,6 +1,7 @@
 """Finding the model and the recipe that a command is pointed at."""
 
 import hashlib
+import os
 from pathlib import Path
 from typing import Any
 
@@ -67,9 +68,7 @@ def data_named(arguments: Namespace) -> tuple[str | None, int | None, int | None
     return name, size, channels
 
 
-def load_model(
-    path: Path, trust: list[str], device: str = "cpu"
-) -> tuple[BaseDenoiser, Prior]:
+def load_model(path: Path, trust: list[str], device: str = "cpu") -> tuple[BaseDenoiser, Prior]:
     """Loads the model of a folder, or of a run's folder.
 
     A run with `--prior data` draws its start from the training images, which its recipe names.
@@ -113,7 +112,7 @@ def recipe_of(path: Path) -> dict[str, Any]:
     Raises:
         ValueError: If it is damaged, or a link that leads out of its folder.
     """
-    folder = path.resolve()
+    folder = Path(os.path.realpath(path))
     run = folder.parent.parent if folder.name == "model" else folder.parent
     for place in (folder, run):
         file = place / RECIPE

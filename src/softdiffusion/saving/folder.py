@@ -1,5 +1,6 @@
 """The folder of a model: its files, and what its configuration must hold."""
 
+import os
 import re
 from pathlib import Path
 from typing import Any
@@ -76,7 +77,7 @@ def model_files(folder: Path) -> dict[str, Path]:
         ValueError: If one is no regular file, or a link that leads out of the folder.
     """
     if not (folder / CONFIG).is_symlink() and not (folder / CONFIG).exists():
-        old = beside(folder.resolve(), "old")
+        old = beside(Path(os.path.realpath(folder)), "old")
         remedy = f"a save was interrupted, rename {old} to it" if old.exists() else "check the path"
         raise FileNotFoundError(f"{folder} is not a saved model, it has no {CONFIG}; {remedy}.")
     if not (folder / WEIGHTS).is_symlink() and not (folder / WEIGHTS).exists():

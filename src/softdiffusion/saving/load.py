@@ -128,7 +128,9 @@ def _check_fit(path: Path, denoiser: BaseDenoiser, header: Mapping[str, Entry]) 
     """Raises unless the weights of a file are those of a network."""
     expected = denoiser.state_dict()
     faults = [f"{name} is missing" for name in expected if name not in header]
-    faults += [f"{shortened(name)} is unknown" for name in header if name not in expected]
+    faults += [
+        f"{shortened(name, quote=False)} is unknown" for name in header if name not in expected
+    ]
     for name, tensor in expected.items():
         told = header.get(name)
         if told is None:

@@ -1,5 +1,6 @@
 """Saving a model."""
 
+import os
 import shutil
 from collections.abc import Sequence
 from pathlib import Path
@@ -174,7 +175,7 @@ def _checked_names(classes: Sequence[str], count: int) -> list[str]:
 
 def _replaceable(path: str | Path) -> Path:
     """The resolved path of a folder, if deleting it would lose nothing but a model."""
-    folder = as_path(path).resolve()
+    folder = Path(os.path.realpath(as_path(path)))
     if folder == Path.cwd():
         raise ValueError(
             f"{folder} is the working directory, which can't be replaced; give the name of a "
