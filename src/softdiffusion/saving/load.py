@@ -9,9 +9,10 @@ from torch import Tensor
 
 from ..allowance import Allowance
 from ..configuration import check_config, from_config, tensors_of
-from ..denoisers import BaseDenoiser
+from ..denoisers import BaseDenoiser, Denoiser
 from ..priors import Prior
 from ..quoting import shortened
+from ..slots import PACKAGE, is_within
 from ..tensors import Entry, not_finite, read_header, read_tensors
 from .folder import (
     CONFIG,
@@ -140,6 +141,7 @@ def _check_fit(path: Path, denoiser: BaseDenoiser, header: Mapping[str, Entry]) 
         real = told.dtype.is_floating_point and tensor.is_floating_point()
         if not real and told.dtype != tensor.dtype:
             faults.append(f"{name} is {told.dtype} instead of {tensor.dtype}")
+    faults += _mixtures(denoiser, header)
     if faults:
         more = f" (and {len(faults) - 1} more faults)" if len(faults) > 1 else ""
         raise ValueError(
@@ -159,3 +161,15 @@ def _check_values(path: Path, weights: dict[str, Tensor], tensors: dict[str, Ten
             raise ValueError(
                 f"{path} is damaged: {name} differs from that of {TENSORS}; restore it from a copy."
             )
+
+
+def _mixtures(denoiser: BaseDenoiser, header: Mapping[str, Entry]) -> list[str]:
+    """The package's own networks that have weights of several types, in which they can't compute."""
+    faults = []
+    for name, module in denoiser.named_modules():
+        if isinstance(module, Denoiser) and is_within(type(module.backbone).__module__, PACKAGE):
+            prefix = f"{name}.backbone." if name else "backbone."
+            types = {str(told.dtype) for key, told in header.items() if key.startswith(prefix)}
+            if len(types) > 1:
+                faults.append(f"those of {prefix[:-1]} mix {' and '.join(sorted(types))}")
+    return faults
