@@ -164,7 +164,7 @@ def _check_values(path: Path, weights: dict[str, Tensor], tensors: dict[str, Ten
 
 
 def _mixtures(denoiser: BaseDenoiser, header: Mapping[str, Entry]) -> list[str]:
-    """The package's own networks that have weights of several types, in which they can't compute."""
+    """Those of the package's networks with weights of several types, which can't compute."""
     faults = []
     for name, module in denoiser.named_modules():
         if isinstance(module, Denoiser) and is_within(type(module.backbone).__module__, PACKAGE):
