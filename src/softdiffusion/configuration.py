@@ -11,7 +11,7 @@ import inspect
 import math
 import sys
 from collections.abc import Collection, Container, Iterator, Mapping, Sequence
-from contextlib import nullcontext
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from typing import Any
 
@@ -33,7 +33,7 @@ from .slots import (
     takes,
 )
 
-__all__ = ["check_config", "from_config", "packages_of", "tensors_of", "to_config"]
+__all__ = ["build", "check_config", "from_config", "packages_of", "tensors_of", "to_config"]
 
 #: What json can write: None, bool, int, float, str, list, dict.
 JSON = Any
@@ -74,7 +74,6 @@ def from_config(
     tensors: dict[str, Tensor],
     trust: Sequence[str] = (),
     kinds: Mapping[str, Any] | None = None,
-    allowances: tuple[Allowance, Allowance] | None = None,
 ) -> Any:
     """Builds what `to_config` wrote.
 
@@ -88,7 +87,6 @@ def from_config(
         trust: Packages or modules, as dotted names, whose classes may be built as well. Their own
             arguments are theirs to check.
         kinds: What each value of a dictionary must be, as an annotation; None takes anything.
-        allowances: What networks, and what all other parts, may ask for; None sets no limit.
 
     Raises:
         ValueError: If a class is foreign, unknown or at a place that is not its own, an argument is
@@ -96,7 +94,7 @@ def from_config(
         ImportError: If a class needs a package that is not installed.
     """
     check_config(config, tensors, trust, kinds)
-    return _build(config, tensors, trust, allowances or (nullcontext(), nullcontext()))
+    return build(config, tensors, trust)
 
 
 def check_config(
@@ -226,28 +224,43 @@ def _check_part(config: JSON, slot: Slot, where: str, look: _Look) -> None:
     _check_arguments(cls, class_path, arguments)
     slots = arguments_of(cls) if own else dict.fromkeys(arguments, ANYTHING)
     for name, argument in arguments.items():
-        _check(argument, slots[name], f"{name} of {class_path}", look)
         if own and issubclass(cls, nn.Module) and len(_children(argument)) > _LONGEST:
             raise ValueError(
                 f"{name} of {class_path} has {len(argument):,} entries, more than any network has "
                 "levels."
             )
+        _check(argument, slots[name], f"{name} of {class_path}", look)
 
 
-def _build(config: JSON, tensors: dict[str, Tensor], trust: Sequence[str], allow: Any) -> Any:
+def build(
+    config: JSON,
+    tensors: dict[str, Tensor],
+    trust: Sequence[str] = (),
+    allowances: tuple[Allowance, Allowance] | None = None,
+) -> Any:
+    """Builds a configuration that `check_config` has looked at.
+
+    Arguments:
+        config: The configuration; it, the tensors and the trust are those of `from_config`.
+        allowances: What networks, and what all other parts, may ask for; None sets no limit.
+
+    Raises:
+        ValueError: If an argument is impossible, or a constructor asks for too much.
+        ImportError: If a class needs a package that is not installed.
+    """
     if isinstance(config, list):
-        return [_build(item, tensors, trust, allow) for item in config]
+        return [build(item, tensors, trust, allowances) for item in config]
     if not isinstance(config, dict):
         return config
     if "tensor" in config:
         return tensors[config["tensor"]]
     if "class_path" not in config:
-        return {key: _build(item, tensors, trust, allow) for key, item in config.items()}
+        return {key: build(item, tensors, trust, allowances) for key, item in config.items()}
     cls = _resolve(config["class_path"], trust)
     arguments = config.get("init_args", {})
-    built = {name: _build(item, tensors, trust, allow) for name, item in arguments.items()}
+    built = {name: build(item, tensors, trust, allowances) for name, item in arguments.items()}
     try:
-        with _allowance(cls, arguments, allow):
+        with _allowance(cls, arguments, allowances):
             return cls(**built)
     except ImportError:  # it names the package that is missing
         raise
@@ -257,12 +270,14 @@ def _build(config: JSON, tensors: dict[str, Tensor], trust: Sequence[str], allow
         ) from error
 
 
-def _allowance(cls: type, arguments: dict[str, JSON], allow: Any) -> Any:
+def _allowance(
+    cls: type, arguments: dict[str, JSON], allowances: tuple[Allowance, Allowance] | None
+) -> AbstractContextManager[Any]:
     """What a class may ask for: networks are made of plain values alone; trust sets no limit."""
-    if not is_within(cls.__module__, PACKAGE):
+    if allowances is None or not is_within(cls.__module__, PACKAGE):
         return nullcontext()
     plain = not any(isinstance(argument, dict) for argument in arguments.values())
-    return allow[0] if plain and issubclass(cls, nn.Module) else allow[1]
+    return allowances[0 if plain and issubclass(cls, nn.Module) else 1]
 
 
 def _write(value: object, path: str, tensors: dict[str, Tensor]) -> JSON:

@@ -21,7 +21,10 @@ def plain(module: nn.Module) -> nn.Module:
             module = module.module
         else:
             break
-    children = {name: child and plain(child) for name, child in module._modules.items()}
+    children = {
+        name: None if child is None else plain(child)  # the truth of a compiled one is its length
+        for name, child in module._modules.items()
+    }
     if all(child is module._modules[name] for name, child in children.items()):
         return module
     twin = copy.copy(module)

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from ..allowance import Allowance
-from ..configuration import check_config, from_config, tensors_of
+from ..configuration import build, check_config, tensors_of
 from ..denoisers import BaseDenoiser, Denoiser
 from ..priors import Prior
 from ..quoting import shortened
@@ -73,7 +73,7 @@ def load(
         tensors = read_tensors(files[TENSORS]) if held else {}
         if name := not_finite(tensors):
             raise ValueError(f"its tensor {shortened(name)} holds NaN or infinity.")
-        built = from_config(parts, tensors, trust, KINDS, _allowances(header, held))
+        built = build(parts, tensors, trust, _allowances(header, held))
     except ValueError as error:
         raise ValueError(f"{files[CONFIG]} can't be loaded: {error}") from None
     denoiser, prior = built["denoiser"], built["prior"]

@@ -67,7 +67,12 @@ def test_damaged_names(names, tmp_path):
 
 
 def test_files_have_the_permissions_of_the_umask(tmp_path):
-    program = "import os, sys, softdiffusion as sd; os.umask(0o027); sd.save(sys.argv[2], *sd.load(sys.argv[1]))"
+    program = """
+import os, sys
+import softdiffusion as sd
+os.umask(0o027)
+sd.save(sys.argv[2], *sd.load(sys.argv[1]))
+"""
     sd.save(tmp_path / "a", tiny(), EXAMPLES["GaussianPrior"]())
     subprocess.run([sys.executable, "-c", program, tmp_path / "a", tmp_path / "b"], check=True)
     assert stat.S_IMODE((tmp_path / "b").stat().st_mode) == 0o750
