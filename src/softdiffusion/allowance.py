@@ -22,7 +22,7 @@ class Allowance(TorchFunctionMode):
 
     Arguments:
         numbers: The count of numbers.
-        calls: The count of calls of torch's functions.
+        calls: The count of calls that make some of them.
 
     Raises:
         ValueError: At the call that would go beyond.
@@ -42,14 +42,15 @@ class Allowance(TorchFunctionMode):
         kwargs: dict[str, Any] | None = None,
     ) -> Any:
         kwargs = kwargs or {}
-        self.calls -= 1
-        if not _in_place(func):
-            self.left -= _size(func, args, kwargs)
-        if self.left < 0 or self.calls < 0:
-            raise ValueError(
-                "its arguments ask for more than the files of the model account for, "
-                f"{self.numbers:,} numbers"
-            )
+        size = 0 if _in_place(func) else _size(func, args, kwargs)
+        if size:  # what makes no tensor always passes, such as the end of a block without gradients
+            self.left -= size
+            self.calls -= 1
+            if self.left < 0 or self.calls < 0:
+                raise ValueError(
+                    "its arguments ask for more than the files of the model account for, "
+                    f"{self.numbers:,} numbers"
+                )
         return func(*args, **kwargs)
 
 

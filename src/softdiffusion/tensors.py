@@ -20,6 +20,9 @@ __all__ = ["Entry", "not_finite", "read_header", "read_tensors", "write_tensors"
 #: The largest header, in bytes; it takes about 100 a tensor.
 _LARGEST_HEADER = 8 * 2**20
 
+#: The most axes of a tensor; torch has no more than 64.
+_MOST_AXES = 32
+
 #: Other types, of 8 bits and fewer, are storage formats that nothing here computes in.
 _TYPES = {
     "F64": torch.float64,
@@ -118,7 +121,9 @@ def _span(path: Path, name: str, told: Any) -> tuple[int, int]:
     try:
         dtype, shape, (start, stop) = told["dtype"], told["shape"], told["data_offsets"]
         sizes = [*shape, start, stop]
-        if not all(type(size) is int and 0 <= size < 2**63 for size in sizes):
+        if len(shape) > _MOST_AXES or not all(
+            type(size) is int and 0 <= size < 2**63 for size in sizes
+        ):
             raise ValueError
     except (TypeError, KeyError, ValueError):
         raise _damaged(path, f"its header says nothing sensible of {shortened(name)}") from None
