@@ -2,7 +2,7 @@
 
 import pytest
 import torch
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import softdiffusion as sd
@@ -19,6 +19,7 @@ NETWORKS = st.builds(
 )
 
 
+@settings(max_examples=15, deadline=None)
 @given(NETWORKS)
 def test_a_network_asks_for_its_weights_and_no_more(network):
     """And under the allowance it is the same one."""

@@ -66,7 +66,7 @@ def test_the_originals_work(originals):
     assert {verdict(folder) for folder in originals} == {"works"}
 
 
-@settings(max_examples=150, deadline=10_000)
+@settings(max_examples=100, deadline=10_000)
 @given(seed=st.integers(0, 2**32 - 1), changes=st.integers(1, 2))
 def test_a_changed_folder_is_a_working_model_or_refused(originals, tmp_path_factory, seed, changes):
     chance = random.Random(seed)
