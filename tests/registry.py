@@ -33,6 +33,7 @@ from tests.physics import AsPhysics
 OUTSIDE = {
     "__main__": "the command",
     "arguments": "functions alone",
+    "allowance": "bounds what is built",
     "checks": "functions alone",
     "cli": "commands",
     "configuration": "functions alone",
@@ -42,10 +43,13 @@ OUTSIDE = {
     "metrics": "measure images",
     "pictures": "functions alone",
     "plots": "pictures",
+    "quoting": "functions alone",
     "random": "functions alone",
     "restoration": "works with models",
     "saving": "functions alone",
+    "slots": "functions alone",
     "studies": "settings of experiments, read from a file of their own",
+    "tensors": "files",
     "training": "has its own record of its settings",
 }
 

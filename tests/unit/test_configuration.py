@@ -173,7 +173,7 @@ def test_a_local_class_is_refused():
         ("StepMatched", {}, "StepMatched lacks its argument steps"),
         ("StepMatched", {"steps": 1, "b": 1, "a": 1}, "has no argument a, b; it takes soft_share"),
         ("StepMatched", {"steps": 0}, "must be at least 1, but is 0"),
-        ("StepMatched", {"steps": "x"}, "can't be built from its init_args: steps of StepMatched"),
+        ("StepMatched", {"steps": "x"}, "steps of softdiffusion.StepMatched must be a number"),
         ("GaussianBlurr", {}, "There is no class softdiffusion.GaussianBlurr"),
         ("nowhere.Blur", {}, "softdiffusion.nowhere.Blur can't be imported"),
         ("MatrixFamily", {"matrix": {"tensor": "m"}}, "names the tensor 'm', which is missing"),

@@ -22,7 +22,8 @@ from ..plots import plot_distances, save_grid
 from ..priors import Prior
 from ..random import generators
 from ..samplers import Sampler
-from .labels import captions, class_names
+from ..saving import class_names
+from .labels import captions
 from .models import add_data, data_named, load_model, model_digest
 from .parser import Parser
 from .rows import Rows

@@ -1,22 +1,11 @@
 """Classes by their names, as the data that a model learned have them."""
 
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Any
 
-from ..files import read_json
-from .models import model_folder
 from .spelling import words
 
-__all__ = ["captions", "class_names", "numbers"]
-
-
-def class_names(model: Path) -> tuple[str, ...] | None:
-    """The names of a saved model's classes; None where it has none."""
-    file = model_folder(model) / "config.json"
-    config: Any = read_json(file) if file.is_file() else {}
-    names = config.get("classes") if isinstance(config, dict) else None
-    return tuple(map(str, names)) if isinstance(names, list) else None
+__all__ = ["captions", "numbers"]
 
 
 def numbers(
@@ -71,4 +60,4 @@ def captions(labels: Sequence[int] | None, names: Sequence[str] | None) -> list[
     """The names of the classes of images; None where there is none to write."""
     if labels is None or names is None:
         return None
-    return ["" if label < 0 else names[label] for label in labels]
+    return [names[label] if 0 <= label < len(names) else "" for label in labels]

@@ -12,7 +12,8 @@ from ..checks import check_labels
 from ..denoisers import BaseDenoiser, GuidedDenoiser
 from ..plots import numbered, save_animation, save_grid, save_images
 from ..random import generators
-from .labels import captions, class_names, numbers
+from ..saving import class_names
+from .labels import captions, numbers
 from .models import add_model, load_model, recipe_of
 from .parser import Parser
 from .places import check_room

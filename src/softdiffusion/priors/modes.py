@@ -139,7 +139,7 @@ def check_modes(mean: Tensor, modes: Tensor, explained: float | None) -> None:
         check_range("The explained share of the variance", explained, 0.0, 1.0)
     if mean.ndim < 2 or mean.numel() == 0:
         raise ValueError(f"The mean must be an image (C, ...), not {shown(mean)}.")
-    if modes.shape[1:] != mean.shape:
+    if modes.ndim != mean.ndim + 1 or modes.shape[1:] != mean.shape:
         raise ValueError(
             f"The modes must have the mean's shape {tuple(mean.shape)} behind the first axis, but "
             f"have {tuple(modes.shape)}."
