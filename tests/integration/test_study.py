@@ -197,11 +197,14 @@ def test_a_study_that_is_killed_ends_its_training_and_resumes_it(tmp_path, signu
         assert trainings
         killed.send_signal(signum)
         _, message = killed.communicate(timeout=90)
-        assert killed.returncode != 0
         if signum in (signal.SIGTERM, signal.SIGINT):
-            assert "stopped; give the same command again" in message
+            assert killed.returncode == 128 + signum
+            assert "stopped; the same command" in message
+        else:
+            assert killed.returncode == -signum
         assert not psutil.wait_procs(trainings, timeout=90)[1]
         assert not (folder / "final").exists()
+        assert "saved at " in (folder / "log.txt").read_text()
     finally:
         killed.kill()
         for training in trainings:

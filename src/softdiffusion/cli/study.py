@@ -1,6 +1,5 @@
 """Run a study, a grid of trainings that differ in one thing, or report what it gave."""
 
-import signal
 from pathlib import Path
 from typing import Literal
 
@@ -57,19 +56,12 @@ def run(arguments: Namespace) -> None:
             model = ["--arms", names, "--seeds", f"[{seed}]"]
             return ["study", "measure", str(path), *options, *model]
 
-        # To be killed is to be stopped by Ctrl-C: no training may go on unseen.
-        before = signal.getsignal(signal.SIGTERM)
-        if before == signal.SIG_DFL:
-            signal.signal(signal.SIGTERM, signal.default_int_handler)
-        try:
-            run_study(
-                study,
-                runs,
-                command,
-                jobs=arguments.jobs,
-                threads=arguments.threads,
-                only=arguments.arms,
-                seeds=arguments.seeds,
-            )
-        finally:
-            signal.signal(signal.SIGTERM, before)
+        run_study(
+            study,
+            runs,
+            command,
+            jobs=arguments.jobs,
+            threads=arguments.threads,
+            only=arguments.arms,
+            seeds=arguments.seeds,
+        )
