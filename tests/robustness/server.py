@@ -17,7 +17,6 @@ import os
 import resource
 import signal
 import sys
-from pathlib import Path
 
 import safetensors.torch
 
@@ -85,13 +84,13 @@ class Watch:
         safetensors.torch.save_file = saved
 
 
-def child(request: dict, told: str) -> None:
-    """Runs one command, and leaves what was seen in `told`."""
+def child(request: dict, told: int, seen: int) -> None:
+    """Runs one command; tells what it says and does by two pipes, which no limit of files stops."""
     from softdiffusion.cli.main import main
 
-    out = os.open(told, os.O_WRONLY | os.O_CREAT | os.O_TRUNC)
-    os.dup2(out, 1)
-    os.dup2(out, 2)
+    os.dup2(told, 1)
+    os.dup2(told, 2)
+    os.close(told)
     os.environ |= {"XDG_CACHE_HOME": request["root"] + "/cache"}
     if request.get("largest") is not None:
         signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
@@ -108,7 +107,9 @@ def child(request: dict, told: str) -> None:
     watch.busy = True
     sys.stdout.flush()
     sys.stderr.flush()
-    with os.fdopen(int(request["pipe"]), "w") as pipe:
+    os.close(1)
+    os.close(2)
+    with os.fdopen(seen, "w") as pipe:
         json.dump(watch.seen, pipe)
     os._exit(code)
 
@@ -118,20 +119,23 @@ def serve() -> None:
     warm()
     for line in sys.stdin:
         request = json.loads(line)
-        told = request["root"] + ".told"
-        reader, writer = os.pipe()
+        told, seen = os.pipe(), os.pipe()
         pid = os.fork()
         if pid == 0:
-            os.close(reader)
-            child(request | {"pipe": writer}, told)
-        os.close(writer)
-        with os.fdopen(reader) as pipe:
-            seen = pipe.read()
+            os.close(told[0])
+            os.close(seen[0])
+            child(request, told[1], seen[1])
+        os.close(told[1])
+        os.close(seen[1])
+        with os.fdopen(told[0], errors="replace") as pipe:
+            said = pipe.read()
+        with os.fdopen(seen[0]) as pipe:
+            done = pipe.read()
         _, status = os.waitpid(pid, 0)
         answer = {
             "code": os.waitstatus_to_exitcode(status),
-            "seen": json.loads(seen or "[]"),
-            "told": Path(told).read_text(errors="replace"),
+            "seen": json.loads(done or "[]"),
+            "told": said,
         }
         print(json.dumps(answer), flush=True)
 

@@ -33,6 +33,8 @@ def check_folder(out: Path) -> None:
     except FileNotFoundError:
         if not folder.exists():
             raise
+    except OSError as error:
+        raise OSError(error.errno, os.strerror(error.errno or 0), str(out)) from None
 
 
 def check_room(out: Path, files: int, size: int) -> None:
