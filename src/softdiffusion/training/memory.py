@@ -7,7 +7,7 @@ from contextlib import contextmanager
 __all__ = ["enough_memory"]
 
 #: How torch says that the processor's memory is too small, with the bytes that it asked for.
-_REFUSED = re.compile(r"can't allocate memory|not enough memory|[Cc]annot allocate memory")
+_REFUSED = re.compile(r"allocate memory|not enough memory|size calculation overflowed")
 _BYTES = re.compile(r"allocate (\d+) bytes")
 
 
