@@ -42,6 +42,9 @@ JSON = Any
 _DEEPEST = 40
 _MOST_PARTS = 200
 
+#: The largest whole number in the place of a real one.
+_LARGEST_WHOLE = 2**31
+
 #: The longest list among a network's arguments.
 _LONGEST = 1000
 
@@ -180,6 +183,11 @@ def _check(config: JSON, slot: Slot, where: str, look: _Look) -> None:
     elif not isinstance(config, dict):
         if not fits(config, slot):
             raise ValueError(_misfit(where, slot, shortened(config)))
+        if isinstance(config, int) and abs(config) > _LARGEST_WHOLE and not {int, object} & {*slot}:
+            raise ValueError(
+                f"{where} is {shortened(config)}, whose square torch can't hold as a whole number; "
+                "write it with a decimal point."
+            )
     elif "tensor" in config:
         _check_tensor(config, slot, where, look)
     elif "class_path" in config:

@@ -174,6 +174,7 @@ def test_a_local_class_is_refused():
         ("StepMatched", {"steps": 1, "b": 1, "a": 1}, "has no argument a, b; it takes soft_share"),
         ("StepMatched", {"steps": 0}, "must be at least 1, but is 0"),
         ("StepMatched", {"steps": "x"}, "steps of softdiffusion.StepMatched must be a number"),
+        ("EDM", {"data_std": 2**63}, "data_std of .* is 922.*; write it with a decimal point"),
         ("GaussianBlurr", {}, "There is no class softdiffusion.GaussianBlurr"),
         ("nowhere.Blur", {}, "softdiffusion.nowhere.Blur can't be imported"),
         ("MatrixFamily", {"matrix": {"tensor": "m"}}, "names the tensor 'm', which is missing"),

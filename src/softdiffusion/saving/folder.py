@@ -2,8 +2,11 @@
 
 import os
 import re
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
+
+import torch
 
 from ..configuration import to_config
 from ..denoisers import BaseDenoiser
@@ -21,6 +24,7 @@ __all__ = [
     "WEIGHTS",
     "as_path",
     "beside",
+    "check_types",
     "class_names",
     "model_files",
     "model_folder",
@@ -154,6 +158,20 @@ def read_config(path: Path) -> dict[str, Any]:
             f"{path} is damaged (classes is no list of names); restore it from a copy."
         )
     return config
+
+
+def check_types(types: Mapping[str, torch.dtype], trusted: bool) -> None:
+    """Raises unless the tensors of a configuration are of types that its parts compute in.
+
+    A prior's are real, and others are not complex, unless for a class of one's own.
+    """
+    for name, dtype in types.items():
+        unreal = name.startswith("prior.") and not dtype.is_floating_point
+        if unreal or (dtype.is_complex and not trusted):
+            raise ValueError(
+                f"The tensor {shortened(name)} must hold real numbers, but is {dtype}; save it as "
+                "torch.float32."
+            )
 
 
 def same_process(a: SoftDiffusion, b: SoftDiffusion) -> bool:

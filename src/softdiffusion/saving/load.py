@@ -19,6 +19,7 @@ from .folder import (
     KINDS,
     TENSORS,
     WEIGHTS,
+    check_types,
     model_files,
     model_folder,
     read_config,
@@ -106,12 +107,7 @@ def _check_held(parts: dict[str, Any], held: Mapping[str, Entry], trust: Sequenc
     unnamed = sorted(held.keys() - tensors_of(parts))
     if unnamed:
         raise ValueError(f"it doesn't name the tensor {shortened(unnamed[0])} of {TENSORS}.")
-    for name, entry in held.items():
-        real = entry.dtype.is_floating_point
-        if (not real and name.startswith("prior.")) or (entry.dtype.is_complex and not trust):
-            raise ValueError(
-                f"its tensor {shortened(name)} must hold real numbers, but is {entry.dtype}."
-            )
+    check_types({name: entry.dtype for name, entry in held.items()}, bool(trust))
 
 
 def _allowances(

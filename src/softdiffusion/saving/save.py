@@ -15,6 +15,7 @@ from ..denoisers.plain import plain
 from ..files import rename, sync, write_json
 from ..priors import DataPrior, Prior
 from ..quoting import shortened
+from ..slots import PACKAGE
 from ..tensors import not_finite, write_tensors
 from .folder import (
     CONFIG,
@@ -25,6 +26,7 @@ from .folder import (
     WEIGHTS,
     as_path,
     beside,
+    check_types,
     same_process,
 )
 
@@ -152,7 +154,9 @@ def _described(
             "undoes; fit it with the denoiser's own process."
         )
     parts, tensors = to_config({"denoiser": denoiser, "prior": prior})
-    check_config(parts, tensors, tuple(packages_of(parts)), KINDS)
+    packages = packages_of(parts)
+    check_config(parts, tensors, tuple(packages), KINDS)
+    check_types({k: t.dtype for k, t in tensors.items()}, trusted=packages != {PACKAGE})
     if name := not_finite(tensors):
         raise ValueError(f"The tensor {name} holds NaN or infinity, so the model is not saved.")
     config = {"format_version": FORMAT, "softdiffusion": __version__, **parts}
