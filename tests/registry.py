@@ -31,6 +31,7 @@ from tests.physics import AsPhysics
 
 #: Parts of the package whose classes are no part of a model.
 OUTSIDE = {
+    "allowance": "bounds what is built",
     "checks": "functions alone",
     "cli": "commands",
     "configuration": "functions alone",
@@ -39,10 +40,13 @@ OUTSIDE = {
     "metrics": "measure images",
     "pictures": "functions alone",
     "plots": "pictures",
+    "quoting": "functions alone",
     "random": "functions alone",
     "restoration": "works with models",
     "saving": "functions alone",
+    "slots": "functions alone",
     "studies": "settings of experiments, read from a file of their own",
+    "tensors": "files",
     "training": "has its own record of its settings",
 }
 

@@ -6,7 +6,9 @@ a bounded size alone, so that a pipe, a device or an endless file in a stranger'
 or fill the program.
 """
 
+import errno
 import json
+import math
 import os
 import stat
 from collections.abc import Iterator
@@ -15,10 +17,12 @@ from pathlib import Path
 from typing import Any
 
 __all__ = [
+    "check_inside",
     "check_regular",
     "check_yaml",
     "drafted",
     "locked",
+    "no_duplicates",
     "read_bytes",
     "read_json",
     "read_text",
@@ -35,6 +39,9 @@ _LARGEST_TEXT = 256 * 2**20
 #: The largest YAML document, in values, each counted as often as aliases repeat it.
 _MOST_VALUES = 100_000
 
+#: What the system says of a path that leads to no file.
+_NOWHERE = (errno.ENOENT, errno.ENOTDIR, errno.ELOOP, errno.ENAMETOOLONG)
+
 #: The deepest YAML document; Python's own recursion ends not far behind.
 _DEEPEST = 60
 
@@ -48,11 +55,27 @@ def check_regular(path: Path) -> None:
     """
     try:
         mode = path.stat().st_mode
-    except (FileNotFoundError, NotADirectoryError):
+    except OSError as error:
+        if error.errno not in _NOWHERE:
+            raise
         raise FileNotFoundError(f"There is no file {path}; check the path.") from None
     if not stat.S_ISREG(mode):
         what = "a folder" if stat.S_ISDIR(mode) else "a pipe, a socket or a device"
         raise ValueError(f"{path} is {what}, where a file is needed; give another path.")
+
+
+def check_inside(path: Path, folder: Path) -> None:
+    """Raises if links lead a path out of the folder that it is in, as a stranger's may.
+
+    Raises:
+        ValueError: If they do.
+    """
+    # Unlike Path.resolve, realpath takes a loop of links for a path like others.
+    if not Path(os.path.realpath(path)).is_relative_to(os.path.realpath(folder)):
+        raise ValueError(
+            f"{path} is a link that leads out of {folder}, so it is not followed; copy what it "
+            "names to its place."
+        )
 
 
 def read_bytes(path: Path, largest: int = _LARGEST_TEXT) -> bytes:
@@ -83,17 +106,38 @@ def read_text(path: Path) -> str:
         raise ValueError(f"The file {path} is no text ({error}); save it as UTF-8.") from None
 
 
-def read_json(path: Path) -> Any:
-    """The content of a JSON file.
+def read_json(path: Path, largest: int = _LARGEST_TEXT) -> Any:
+    """The content of a JSON file of at most `largest` bytes.
 
     Raises:
         FileNotFoundError: If there is no such file.
-        ValueError: If it is not JSON; Python's NaN and Infinity are not.
+        ValueError: If it is not JSON, or larger: Python's NaN and Infinity are not, nor numbers too
+            large for it, nor a dictionary that has a key twice.
     """
+    content = read_bytes(path, largest)
     try:
-        return json.loads(read_text(path), parse_constant=_no_number)
-    except (json.JSONDecodeError, RecursionError, _NoNumber) as error:
+        return json.loads(
+            content.decode("utf-8"),
+            parse_constant=_no_number,
+            parse_float=_finite,
+            object_pairs_hook=no_duplicates,
+        )
+    except (ValueError, RecursionError) as error:
         raise ValueError(f"{path} is damaged ({error}); restore it from a copy.") from None
+
+
+def no_duplicates(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """A dictionary of pairs, for `json.loads`; parsers differ in which of two equal keys counts.
+
+    Raises:
+        ValueError: If a key is there twice.
+    """
+    found: dict[str, Any] = {}
+    for key, value in pairs:
+        if key in found:
+            raise ValueError(f"the key {key[:40]!r} is there twice")
+        found[key] = value
+    return found
 
 
 def read_yaml(path: Path) -> Any:
@@ -238,9 +282,12 @@ def locked(path: Path, message: str = "", timeout: float = -1) -> Iterator[None]
         lock.release()
 
 
-class _NoNumber(Exception):
-    """A word that Python takes for a number in JSON."""
-
-
 def _no_number(word: str) -> None:
-    raise _NoNumber(f"{word} is no JSON")
+    raise ValueError(f"{word} is no JSON")
+
+
+def _finite(word: str) -> float:
+    value = float(word)
+    if math.isinf(value):
+        raise ValueError(f"{word[:40]} is larger than any number of 64 bits")
+    return value

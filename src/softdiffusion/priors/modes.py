@@ -133,7 +133,7 @@ def at_least_one(found: Modes) -> int:
 
 def check_modes(mean: Tensor, modes: Tensor) -> None:
     """Raises unless the modes are images in the shape of the mean."""
-    if modes.shape[1:] != mean.shape:
+    if modes.ndim != mean.ndim + 1 or modes.shape[1:] != mean.shape:
         raise ValueError(
             f"The modes must have the mean's shape {tuple(mean.shape)} behind the first axis, but "
             f"have {tuple(modes.shape)}."
