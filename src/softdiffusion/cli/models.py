@@ -1,18 +1,19 @@
 """Finding the model and the recipe that a command is pointed at."""
 
 import hashlib
+import os
 from pathlib import Path
 from typing import Any
 
 import torch
-import yaml
 from jsonargparse import Namespace
 from jsonargparse.typing import NonNegativeInt, PositiveInt
 
 from ..data import open
 from ..denoisers import BaseDenoiser
+from ..files import check_inside, read_yaml
 from ..priors import DataPrior, Prior
-from ..saving import MODEL_FILES, load
+from ..saving import load, model_files, model_folder
 from ..training import RECIPE
 from .parser import Parser
 from .recipe import Recipe
@@ -23,7 +24,6 @@ __all__ = [
     "data_named",
     "load_model",
     "model_digest",
-    "model_folder",
     "recipe_of",
 ]
 
@@ -68,13 +68,8 @@ def data_named(arguments: Namespace) -> tuple[str | None, int | None, int | None
     return name, size, channels
 
 
-def model_folder(path: Path) -> Path:
-    """The `final` model of a run's folder, or the folder itself."""
-    return path / "final" if (path / "final").is_dir() else path
-
-
 def load_model(path: Path, trust: list[str], device: str = "cpu") -> tuple[BaseDenoiser, Prior]:
-    """Loads a model folder, or the `final` model of a run's folder.
+    """Loads the model of a folder, or of a run's folder.
 
     A run with `--prior data` draws its start from the training images, which its recipe names.
 
@@ -83,18 +78,21 @@ def load_model(path: Path, trust: list[str], device: str = "cpu") -> tuple[BaseD
         ValueError: If the model was saved without a start for the samplers, or the device is
             unknown or missing.
     """
-    _check_device(device)
-    folder = model_folder(path)
-    denoiser, prior = load(folder, device, trust)
+    denoiser, prior = load(path, device, trust)
     recipe = recipe_of(path)
     if prior is None and recipe.get("prior") == "data":
+        if missing := {"data", "size", "channels"} - recipe.keys():
+            raise ValueError(
+                f"The recipe of {path} lacks {' and '.join(sorted(missing))}, so the training "
+                "images that the start is drawn from are unknown; restore it from a copy."
+            )
         data = open(recipe["data"], size=recipe["size"], channels=recipe["channels"])
         prior = DataPrior(denoiser.process, Recipe.measured(data))
         print(f"the start is drawn from the training images, {recipe['data']}")
     if prior is None:
         raise ValueError(
-            f"The model {folder} was saved without a prior, so there is no start to sample from; "
-            "fit one with sd.GaussianPrior.fit and save the model again."
+            f"The model {model_folder(path)} was saved without a prior, so there is no start to "
+            "sample from; fit one with sd.GaussianPrior.fit and save the model again."
         )
     return denoiser, prior
 
@@ -102,34 +100,25 @@ def load_model(path: Path, trust: list[str], device: str = "cpu") -> tuple[BaseD
 def model_digest(path: Path) -> str:
     """The SHA-256 of the files of a model, in hexadecimal; others in its folder do not count."""
     content = hashlib.sha256()
-    for file in sorted(f for f in model_folder(path).iterdir() if f.name in MODEL_FILES):
-        content.update(f"{file.name} {file.stat().st_size} ".encode())
+    for name, file in sorted(model_files(model_folder(path)).items()):
+        content.update(f"{name} {file.stat().st_size} ".encode())
         content.update(file.read_bytes())
     return content.hexdigest()
 
 
-def _check_device(name: str) -> None:
-    try:
-        torch.zeros((), device=name).item()
-    except (RuntimeError, AssertionError):  # unknown, not there, or without memory of its own
-        known = "cpu or cuda" if torch.cuda.is_available() else "cpu"
-        raise ValueError(
-            f"The device {name!r} can't be used on this machine; use {known}."
-        ) from None
-
-
 def recipe_of(path: Path) -> dict[str, Any]:
-    """The recipe that lies beside a model; empty if there is none.
+    """The recipe of a run, or the one beside a model; empty if there is none.
 
     Raises:
-        ValueError: If it is damaged.
+        ValueError: If it is damaged, or a link that leads out of its folder.
     """
-    for file in (path / RECIPE, path.parent / RECIPE):
-        if file.is_file():
-            try:
-                content = yaml.safe_load(file.read_text())
-            except yaml.YAMLError as error:
-                raise ValueError(f"{file} is damaged ({error}); restore it from a copy.") from None
+    folder = Path(os.path.realpath(path))
+    run = folder.parent.parent if folder.name == "model" else folder.parent
+    for place in (folder, run):
+        file = place / RECIPE
+        if file.is_symlink() or file.exists():
+            check_inside(file, place)
+            content = read_yaml(file)
             if not isinstance(content, dict):
                 raise ValueError(f"{file} holds no recipe; restore it from a copy.")
             return content
