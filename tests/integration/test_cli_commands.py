@@ -89,7 +89,9 @@ def test_every_recipe_can_be_trained(recipe, tmp_path, capsys, request):
     if str(yaml.safe_load(recipe.read_text())["data"]).startswith("fashion-mnist"):
         request.getfixturevalue("fashion_mnist")  # skips, with the reason, where it is absent
     run(f"train --config {recipe} --out {tmp_path / 'run'} --dry_run true")
-    assert re.search(r"[\d,]+ images of \(\d.*\).* from .*; [\d,]+ weights", capsys.readouterr().out)
+    assert re.search(
+        r"[\d,]+ images of \(\d.*\).* from .*; [\d,]+ weights", capsys.readouterr().out
+    )
     assert not list(tmp_path.iterdir())
 
 

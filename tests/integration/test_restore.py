@@ -166,7 +166,7 @@ def test_bad_input_ends_in_one_sentence(folder, tmp_path, capsys):
 
     blurred = "--input {}/blurred"
     assert "must be in [" in message(f"{blurred} --severity 90")
-    assert "must be in [" in message(f"{blurred} --severity -1")
+    assert "must be finite and >= 0, but is -1" in message(f"{blurred} --severity -1")
     said = message(f"{blurred} --severity 1 --sigma_y 0.9")
     assert "noise of 0.9" in said and "--route operator" in said
     assert "give both of them" in message(f"{blurred} --operator FadingMask")
