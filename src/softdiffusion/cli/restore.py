@@ -29,6 +29,7 @@ from .models import add_data, add_model, data_named, load_model, model_digest
 from .originals import Comparison
 from .parser import Parser
 from .recipe import Recipe
+from .samplers import add_sampler, set_steps
 from .unfinished import Unfinished, claimed
 
 __all__ = ["parser", "run"]
@@ -78,11 +79,8 @@ def parser() -> Parser:
         help="For an --operator: DPS with this step (1 to begin with) in the place of the data's "
         "spectrum.",
     )
-    parser.add_argument(
-        "--sampler",
-        type=Callable[[SoftDiffusion, BaseDenoiser], Sampler] | None,
-        default=None,
-        help="Default: ancestral with 100 steps, or multistep with 30 for an --operator.",
+    add_sampler(
+        parser, None, "Default: ancestral with 100 steps, or multistep with 30 by an operator."
     )
     parser.add_argument("--samples", type=int, default=4, help="Samples of each image.")
     parser.add_argument(
@@ -121,6 +119,8 @@ def run(arguments: Namespace) -> None:
     """
     check_count("--samples", arguments.samples, 1, 10_000)
     denoiser, prior = load_model(arguments.model, arguments.trust, arguments.device)
+    by_operator = arguments.operator is not None or arguments.route == "operator"
+    set_steps(parser(), arguments, "multistep" if by_operator else "ancestral")
     built = parser().instantiate(arguments)
     operator = _operator(built.operator, arguments.operator_severity)
     channels, height, width = prior.sample(1).shape[1:]
