@@ -84,13 +84,13 @@ def _describe(
 ) -> None:
     """Says what is trained on what, and what of it may be a surprise."""
     weights = sum(parameter.numel() for parameter in denoiser.parameters())
-    classes = getattr(data, "classes", None)
+    classes = data.classes
     named = "" if classes is None else f" in {len(classes)} classes"
     print(
         f"{len(data):,} images of {data.shape}{named} from {arguments.data}; {weights:,} weights; "
         f"{arguments.images:,} images in steps of {options.batch_size}; to {arguments.out}"
     )
-    for note in getattr(data, "notes", ()):
+    for note in data.notes:
         print(note)
     images = options.whole_batches(arguments.images)
     warmup, decay = options.ramps(images)

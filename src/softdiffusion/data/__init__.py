@@ -1,7 +1,7 @@
 """Data: digits, Fashion-MNIST and folders of images, in an order that can be resumed."""
 
 from .files import image_files, read_images
-from .images import ArrayImages, Images
+from .images import ArrayImages, Images, as_set
 from .load import load, open
 from .order import DataOrder, measured
 
@@ -9,6 +9,7 @@ __all__ = [
     "ArrayImages",
     "DataOrder",
     "Images",
+    "as_set",
     "image_files",
     "load",
     "measured",

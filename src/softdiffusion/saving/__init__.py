@@ -1,11 +1,12 @@
 """Models on disk: a folder with the configuration as JSON and the weights as safetensors."""
 
-from .folder import MODEL_FILES, class_names, model_files, model_folder
+from .folder import MODEL_FILES, as_path, class_names, model_files, model_folder
 from .load import check_device, load
 from .save import check_savable, save, state_of
 
 __all__ = [
     "MODEL_FILES",
+    "as_path",
     "check_device",
     "check_savable",
     "class_names",

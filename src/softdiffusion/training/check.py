@@ -3,24 +3,26 @@
 import os
 from pathlib import Path
 
-from torch import Tensor
-
-from ..data import ArrayImages, Images
+from ..arguments import checked
+from ..checks import ImageLike
+from ..data import Images, as_set
 from ..denoisers import BaseDenoiser
 from ..objectives import Objective
 from ..priors import Prior
-from ..saving import check_savable
+from ..saving import as_path, check_savable
 from .checkpoint import Checkpoints
 from .claim import alone, claim
+from .labels import names_of
 from .options import TrainingOptions
 from .processes import check_precision, own_state, processes
 
 __all__ = ["check", "check_writable"]
 
 
+@checked
 @own_state()
 def check(
-    data: Images | Tensor,
+    data: Images | ImageLike,
     denoiser: BaseDenoiser,
     objective: Objective,
     images: int,
@@ -44,8 +46,8 @@ def check(
     options = options or TrainingOptions()
     if images < 1:
         raise ValueError(f"A training needs at least 1 image to train on, not {images}.")
-    check_savable(denoiser, prior)
-    data = data if isinstance(data, Images) else ArrayImages("data", data.cpu())
+    data, out = as_set(data), as_path(out)
+    check_savable(denoiser, prior, names_of(data, denoiser.classes))
     _check_grids(data, prior, options)
     processes()  # first, since it says where they are
     accelerator = Accelerator(mixed_precision=options.precision)
@@ -56,7 +58,6 @@ def check(
             f"{accelerator.num_processes} processes; choose a multiple of their number."
         )
     if accelerator.is_main_process:
-        out = Path(out)
         check_writable(out)
         run = claim(out, data, denoiser, objective, options, seed, flips, write=False)
         seen = Checkpoints(out, run).images

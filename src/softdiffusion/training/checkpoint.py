@@ -10,13 +10,13 @@ from pathlib import Path
 
 import torch
 from safetensors import SafetensorError
-from safetensors.torch import load_file, save_file
 from torch import Tensor
 
 from ..denoisers import EMA, BaseDenoiser
 from ..files import check_regular, read_json, rename, sync, write_json
 from ..priors import Prior
 from ..saving import MODEL_FILES, save, state_of
+from ..tensors import read_tensors, write_tensors
 
 __all__ = ["Checkpoint", "Checkpoints", "written"]
 
@@ -43,7 +43,7 @@ class Checkpoint:
         optimizer: Its optimizer.
         tensors: What else changes from step to step, by name.
         prior: The start that is kept with the model.
-        names: The names of the classes for `save`, if there are any.
+        classes: The names of the classes, if there are any.
         buffers: Buffers of the denoiser that are kept with other values than they have.
     """
 
@@ -52,7 +52,7 @@ class Checkpoint:
     optimizer: torch.optim.Optimizer
     tensors: dict[str, Tensor]
     prior: Prior | None = None
-    names: dict[str, tuple[str, ...]] = field(default_factory=dict)
+    classes: tuple[str, ...] | None = None
     buffers: dict[str, Tensor] = field(default_factory=dict)
 
 
@@ -103,9 +103,9 @@ class Checkpoints:
         self.tidy()
         with written(f"The checkpoint after {images} images", self._draft):
             self._draft.mkdir(parents=True)
-            save(self._draft / _MODEL, checkpoint.ema, checkpoint.prior, **checkpoint.names)
-            save_file(weights, self._draft / _DENOISER)
-            save_file(rest, self._draft / _REST)
+            save(self._draft / _MODEL, checkpoint.ema, checkpoint.prior, checkpoint.classes)
+            write_tensors(self._draft / _DENOISER, weights)
+            write_tensors(self._draft / _REST, rest)
             state = {"format": _FORMAT, "images": images, "run": self.run}
             write_json(self._draft / _STATE, state | {"files": _digests(self._draft)})
             for path in (*self._draft.rglob("*"), self._draft):
@@ -124,10 +124,10 @@ class Checkpoints:
             return 0
         path = self.paths[-1]
         self._check(path)
-        rest = load_file(path / _REST)
+        rest = read_tensors(path / _REST)
         try:
-            checkpoint.denoiser.load_state_dict(load_file(path / _DENOISER))
-            checkpoint.ema.denoiser.load_state_dict(load_file(path / _MODEL / "ema.safetensors"))
+            checkpoint.denoiser.load_state_dict(read_tensors(path / _DENOISER))
+            checkpoint.ema.denoiser.load_state_dict(read_tensors(path / _MODEL / "ema.safetensors"))
         except RuntimeError:
             raise ValueError(
                 f"The checkpoint {path} belongs to another network; choose another --out, or the "

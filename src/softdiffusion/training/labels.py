@@ -5,7 +5,7 @@ from torch import Tensor
 from ..checks import check_labels
 from ..data import Images
 
-__all__ = ["labels_of"]
+__all__ = ["labels_of", "names_of"]
 
 
 def labels_of(data: Images, classes: int) -> Tensor | None:
@@ -22,3 +22,8 @@ def labels_of(data: Images, classes: int) -> Tensor | None:
             "labels, such as a folder with one subfolder a class, or a network with classes = 0."
         )
     return check_labels(data.labels, classes, len(data))
+
+
+def names_of(data: Images, classes: int) -> tuple[str, ...] | None:
+    """The names of the classes, if the denoiser wants to know the classes and they have names."""
+    return data.classes if classes else None

@@ -4,6 +4,7 @@ import math
 from dataclasses import dataclass
 from typing import Literal, get_args
 
+from ..arguments import checked
 from ..checks import check_range
 
 __all__ = ["TrainingOptions"]
@@ -12,6 +13,7 @@ Times = Literal["stratified", "importance"]
 Precision = Literal["no", "bf16", "fp16"]
 
 
+@checked
 @dataclass(frozen=True)
 class TrainingOptions:
     """How a denoiser is trained. All counts are counts of images, over all processes.

@@ -11,17 +11,19 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from ..data import ArrayImages, DataOrder, Images
+from ..arguments import checked
+from ..checks import ImageLike
+from ..data import DataOrder, Images, as_set
 from ..denoisers import EMA, BaseDenoiser
 from ..objectives import Objective
 from ..priors import Prior
 from ..random import generators
 from ..samplers import MultistepSampler
-from ..saving import save
+from ..saving import as_path, save
 from .check import check
 from .checkpoint import Checkpoint, Checkpoints, written
 from .claim import alone, claim
-from .labels import labels_of
+from .labels import labels_of, names_of
 from .memory import enough_memory
 from .options import TrainingOptions
 from .processes import own_state, processes
@@ -43,9 +45,10 @@ class _Prepared(nn.Module):
         return self.denoiser(*args, **labels)
 
 
+@checked
 @own_state()
 def train(
-    data: Images | Tensor,
+    data: Images | ImageLike,
     denoiser: BaseDenoiser,
     objective: Objective,
     images: int,
@@ -73,8 +76,8 @@ def train(
     SIGINT (Ctrl-C) and SIGTERM save a checkpoint before they end the training.
 
     Arguments:
-        data: The training images, or a tensor (N, C, H, W) of them: float32 in [-1, 1], or uint8;
-            with labels, if the denoiser has classes.
+        data: The training images; with labels, if the denoiser has classes. A tensor or NumPy array
+            (N, C, H, W), float32 in [-1, 1] or uint8, and images of Pillow are taken as well.
         denoiser: The denoiser to train, in place; it knows its process.
         objective: The loss.
         images: How many images to train on, counted with repetition, and rounded up to whole
@@ -89,6 +92,7 @@ def train(
         progress: Whether a progress bar is shown.
 
     Raises:
+        TypeError: If an argument is of another type.
         ValueError: If the folder holds a run with another configuration, other data or a damaged
             checkpoint, the data do not have the labels that the denoiser's classes need, the prior
             can't be saved with the denoiser, or is missing for sample grids, no image is asked for,
@@ -103,8 +107,8 @@ def train(
     from tqdm import tqdm
 
     options = options or TrainingOptions()
-    data = data if isinstance(data, Images) else ArrayImages("data", data.cpu())
-    out = Path(out)
+    data = as_set(data)
+    out = as_path(out)
     asked: dict[str, Any] = {"options": options, "seed": seed, "flips": flips}
     check(data, denoiser, objective, images, out=out, prior=prior, **asked)
     claimed = partial(claim, out, data, denoiser, objective, **asked)
@@ -124,9 +128,8 @@ def train(
     meter = LossMeter()
     rate = torch.tensor(options.learning_rate, dtype=torch.float64)
     network, prepared_optimizer = accelerator.prepare(_Prepared(denoiser), optimizer)
-    names = _named(data)
     kept = {"times": times.state, "losses": meter.state, "learning_rate": rate}
-    state = Checkpoint(denoiser, ema, optimizer, kept, prior, names)
+    state = Checkpoint(denoiser, ema, optimizer, kept, prior, names_of(data, denoiser.classes))
     checkpoints = Checkpoints(out, claimed(write=False))
 
     def keep(position: int, ending: bool) -> None:
@@ -234,15 +237,9 @@ def train(
             if start < images:
                 keep(images, ending=True)
             with written("The model"):
-                save(out / "final", ema, prior, **names)
+                save(out / "final", ema, prior, state.classes)
         accelerator.wait_for_everyone()
     return ema.denoiser
-
-
-def _named(data: Images) -> dict[str, tuple[str, ...]]:
-    """The names of the classes, if the data have them."""
-    names = getattr(data, "classes", None)
-    return {} if names is None else {"classes": names}
 
 
 def _check_finite(name: str, values: Tensor, position: int, options: TrainingOptions) -> None:

@@ -4,6 +4,7 @@ import json
 import math
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 from filelock import FileLock
@@ -294,3 +295,39 @@ def test_grids_need_a_start(tmp_path):
 def test_settings_out_of_range_are_refused(options, message):
     with pytest.raises(ValueError, match=message):
         sd.TrainingOptions(**options)
+
+
+@pytest.mark.parametrize(
+    "wrong, message",
+    [
+        ({"data": None}, "data of train must be a tensor, .* but is None"),
+        ({"data": torch.utils.data.TensorDataset(torch.zeros(1))}, "data of train must be"),
+        ({"denoiser": "net"}, "denoiser of train must be a BaseDenoiser, but is 'net'"),
+        ({"objective": None}, "objective of train must be an Objective, but is None"),
+        ({"images": 64.5}, "images of train must be a whole number, but is 64.5"),
+        ({"options": {"ema": 0.9}}, "options of train must be a TrainingOptions or None"),
+        ({"out": None}, "out of train must be a text or a Path, but is None"),
+        ({"out": ""}, "path must be that of a folder, but is ''"),
+    ],
+)
+def test_an_argument_of_another_kind_is_named(wrong, message, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)  # where an empty path would lead
+    denoiser = sd.Denoiser(Gain(), process())
+    arguments = {"data": IMAGES, "denoiser": denoiser, "objective": sd.StepMatched(10), "images": 8}
+    with pytest.raises((TypeError, ValueError), match=message):
+        sd.train(**arguments | {"out": tmp_path / "run"} | wrong)
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("kind", ["float32", "uint8", "pillow"])
+def test_arrays_and_pictures_are_trained_on(kind, tmp_path):
+    levels = np.random.default_rng(0).integers(0, 256, (8, 1, 8, 8), dtype=np.uint8)
+    data = {
+        "float32": levels.astype(np.float32) / np.float32(127.5) - 1,
+        "uint8": levels,
+        "pillow": [Image.fromarray(picture[0]) for picture in levels],
+    }[kind]
+    denoiser = sd.Denoiser(Gain(), process())
+    sd.train(data, denoiser, sd.StepMatched(10), 8, out=tmp_path, progress=False)
+    claimed = json.loads((tmp_path / "training.json").read_text())
+    assert claimed["data"] == ArrayImages("data", torch.from_numpy(levels)).digest()
