@@ -165,9 +165,8 @@ def test_the_average_of_a_checkpoint_is_a_model(trained):
 
 
 @pytest.mark.filterwarnings("ignore:The learning rate was")
-@pytest.mark.parametrize("rate", [1e30, 1e16])
 @pytest.mark.parametrize("good", [0, 40])
-def test_after_diverging_a_lower_rate_goes_on_in_the_same_folder(rate, good, tmp_path):
+def test_after_diverging_a_lower_rate_goes_on_in_the_same_folder(good, tmp_path):
     """Whatever was saved on the way: of a state without a gradient nothing is kept."""
     net = sd.SmallUNet(1, 8, (1,))
     start = {name: value.clone() for name, value in net.state_dict().items()}
@@ -176,7 +175,7 @@ def test_after_diverging_a_lower_rate_goes_on_in_the_same_folder(rate, good, tmp
         run(tmp_path, good, net, **options)
     for _ in range(2 if good else 1):  # the second begins where the first one saved
         with pytest.raises(ValueError, match="not finite after .* lower the learning rate"):
-            run(tmp_path, 400, net, learning_rate=rate, **options)
+            run(tmp_path, 400, net, learning_rate=1e9, **options)
     net.load_state_dict(start)
     left = [path.name for path in tmp_path.glob("checkpoint-*")]
     assert left in ([], [f"checkpoint-{good:012d}"])
@@ -191,10 +190,16 @@ def test_a_changed_learning_rate_is_said(tmp_path):
     run(tmp_path, 32, learning_rate=5e-4)
 
 
+class Steep(Gain):
+    """A backbone that overflows wherever its weight leaves the neighbourhood of zero."""
+
+    def forward(self, x, t):
+        return x * torch.cosh(self.weight)
+
+
 def test_a_last_step_that_diverges_is_not_saved(tmp_path):
-    net = sd.SmallUNet(1, 8, (1,))
     with pytest.raises(ValueError, match="average is not finite after 8 images; lower the learn"):
-        run(tmp_path, 8, net, learning_rate=1e30)
+        run(tmp_path, 8, Steep(), learning_rate=1e9)
     assert not list(tmp_path.glob("checkpoint-*")) and not (tmp_path / "final").exists()
 
 
