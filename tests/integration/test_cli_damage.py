@@ -20,7 +20,8 @@ CONFIGURATIONS = {
     "batch_size: many\n": "--batch_size must be a whole number, but is many",
     "backbone:\n  class_path: softdiffusion.SmallUNet\n  init_args: {widht: 8}\n": "widht is not",
     "schedule:\n  class_path: softdiffusion.schedules.Wasserstein\n"
-    "  init_args: {max_severity: 8.0, sigma: [0.02, .nan], levels: 32}\n": "0.02 to nan",
+    "  init_args: {max_severity: 8.0, sigma: [0.02, .nan], levels: 32}\n": "sigma of Wasserstein "
+    "must be .* but is nan",
 }
 
 
@@ -106,9 +107,10 @@ def test_pictures_that_can_not_be_read(pictures, tmp_path, refused):
     folder = shutil.copytree(pictures, tmp_path / "pictures")
     train = f"{TINY} --data folder:{folder} --out {tmp_path}/run"
     cut(folder / "07.png")
-    assert re.search(r"image \S+07.png can't be read .*; remove it or replace it", refused(train))
+    unread = r"image \S+07.png can't be read .*; give another file, or remove it"
+    assert re.search(unread, refused(train))
     (folder / "07.png").write_bytes(b"no picture")
-    assert re.search(r"image \S+07.png can't be read .*; remove it or replace it", refused(train))
+    assert re.search(unread, refused(train))
     for file in folder.iterdir():
         file.unlink()
     assert re.search("no images for the train split in .*; files must end in", refused(train))
@@ -163,8 +165,13 @@ def test_a_full_gpu(trained, tmp_path, monkeypatch, refused):
     assert line.endswith("The memory of the GPU is full; give a smaller --batch_size.")
 
 
-def test_info_of_an_unfinished_run(run, refused):
+def test_info_of_an_unfinished_run(run, refused, capsys):
+    """The newest checkpoint holds a model; without one, too, there is none."""
     shutil.rmtree(run / "final")
-    assert "is not a saved model, it has no config.json" in refused(f"info --model {run}")
-    main([*TINY.split(), "--out", str(run)])  # the same command writes it again
+    main(["info", "--model", str(run)])
+    assert re.search(r"model\s+\S+checkpoint-\d{12}/model", capsys.readouterr().out)
+    for checkpoint in run.glob("checkpoint-*"):
+        shutil.rmtree(checkpoint)
+    assert "is not a saved model" in refused(f"info --model {run}")
+    main([*TINY.split(), "--out", str(run)])  # the same command makes it again
     main(["info", "--model", str(run)])
