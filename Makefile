@@ -3,6 +3,8 @@
 PYTHON ?= $(shell command -v python3.11 || command -v python3)
 BIN := .venv/bin
 STAMP := .venv/.installed
+# One process a core, with one thread each: most tests are too small for more.
+PYTEST := OMP_NUM_THREADS=1 $(BIN)/python -m pytest -q -n logical
 
 .DEFAULT_GOAL := help
 .PHONY: help venv demo test test-all lint format bench wheel clean
@@ -23,10 +25,10 @@ demo: $(STAMP)  ## corrupt, choose a schedule, train, sample and evaluate; write
 	$(BIN)/python examples/demo.py --out demo
 
 test: $(STAMP)  ## run the tests, but for the slow ones
-	$(BIN)/python -m pytest -q -m "not slow"
+	$(PYTEST) -m "not slow"
 
 test-all: $(STAMP)  ## run all tests
-	$(BIN)/python -m pytest -q
+	$(PYTEST)
 
 lint: $(STAMP)  ## check format, style, types and the order of the layers
 	$(BIN)/ruff format --check .
