@@ -24,6 +24,7 @@ __all__ = [
     "check_writable",
     "check_yaml",
     "drafted",
+    "existing",
     "finite",
     "locked",
     "no_duplicates",
@@ -46,8 +47,12 @@ _MOST_VALUES = 100_000
 
 #: What PyYAML raises beside its own errors, where a tag does not fit its value.
 YAML_ERRORS = (ValueError, KeyError, AttributeError, TypeError, ArithmeticError, RecursionError)
+
 #: What the system says of a path that leads to no file.
 _NOWHERE = (errno.ENOENT, errno.ENOTDIR, errno.ELOOP, errno.ENAMETOOLONG)
+
+#: A folder that is made and removed to see whether that is allowed.
+_PROBE = ".softdiffusion-probe"
 
 #: The deepest YAML document; Python's own recursion ends not far behind.
 _DEEPEST = 60
@@ -72,22 +77,41 @@ def check_regular(path: Path) -> None:
 
 
 def check_writable(folder: Path) -> None:
-    """Raises unless files can be made in a folder, before the work whose results it is to hold.
+    """Raises unless files can be made in a folder that is there, or can be made.
 
-    The folder is made if it is missing.
+    It is for what comes before the work whose results the folder is to hold, and leaves nothing
+    behind.
 
     Raises:
-        ValueError: If nothing can be written there.
+        NotADirectoryError: If a file is in the way.
+        OSError: If nothing can be written there; its number says why.
     """
-    probe = folder / ".writable.draft"
     try:
-        folder.mkdir(parents=True, exist_ok=True)
-        probe.write_bytes(b"")
-        probe.unlink(missing_ok=True)  # another process may have made the same probe
+        place = existing(folder)
+        if not stat.S_ISDIR(place.stat().st_mode):  # a link that leads nowhere, or round, raises
+            raise NotADirectoryError(
+                f"{folder} is to be a folder, but {place} is a file; choose another place."
+            )
+        probe = place / _PROBE
+        probe.mkdir(exist_ok=True)  # another process may look at the same time
+        with suppress(FileNotFoundError):
+            probe.rmdir()
     except OSError as error:
-        raise ValueError(
-            f"Nothing can be written in the folder {folder} ({error.strerror}); give another one."
-        ) from None
+        if error.errno is None:
+            raise
+        reason = f"Nothing can be written in {folder}; choose another place"
+        raise OSError(error.errno, reason, str(folder)) from None
+
+
+def existing(path: Path) -> Path:
+    """The path, or the nearest one above it at which there is something."""
+    for place in (path, *path.parents):
+        try:
+            place.lstat()
+        except (FileNotFoundError, NotADirectoryError):
+            continue
+        return place
+    return Path()
 
 
 def check_inside(path: Path, folder: Path) -> None:

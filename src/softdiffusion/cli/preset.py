@@ -8,7 +8,6 @@ from typing import Any
 import yaml
 
 from ..files import YAML_ERRORS, read_yaml
-from ..presets import named as preset
 
 __all__ = ["gather_preset"]
 
@@ -48,6 +47,8 @@ def gather_preset(arguments: Sequence[str]) -> list[str]:
     chosen = dict(named) if isinstance(named, dict) else {"class_path": named}
     name = str(chosen.get("class_path"))
     if "." not in name:
+        from ..presets import named as preset  # with torch, which --help can do without
+
         preset(name)  # raises if there is none
         chosen["class_path"] = f"softdiffusion.presets.{name}"
     chosen["init_args"] = {**(chosen.get("init_args") or {}), **given}
