@@ -27,7 +27,6 @@ __all__ = [
     "existing",
     "finite",
     "locked",
-    "no_duplicates",
     "parse_json",
     "read_bytes",
     "read_json",
@@ -183,24 +182,10 @@ def parse_json(text: str | bytes) -> Any:
             text if isinstance(text, str) else text.decode("utf-8"),
             parse_constant=_no_number,
             parse_float=_finite,
-            object_pairs_hook=no_duplicates,
+            object_pairs_hook=_no_duplicates,
         )
     except RecursionError:
         raise ValueError("it is nested too deep") from None
-
-
-def no_duplicates(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    """A dictionary of pairs, for `json.loads`; parsers differ in which of two equal keys counts.
-
-    Raises:
-        ValueError: If a key is there twice.
-    """
-    found: dict[str, Any] = {}
-    for key, value in pairs:
-        if key in found:
-            raise ValueError(f"the key {key[:40]!r} is there twice")
-        found[key] = value
-    return found
 
 
 def read_yaml(path: Path) -> Any:
@@ -381,6 +366,20 @@ def locked(path: Path, message: str = "", timeout: float = -1) -> Iterator[None]
         yield
     finally:
         lock.release()
+
+
+def _no_duplicates(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """A dictionary of pairs, for `json.loads`; parsers differ in which of two equal keys counts.
+
+    Raises:
+        ValueError: If a key is there twice.
+    """
+    found: dict[str, Any] = {}
+    for key, value in pairs:
+        if key in found:
+            raise ValueError(f"the key {key[:40]!r} is there twice")
+        found[key] = value
+    return found
 
 
 def _no_number(word: str) -> None:
