@@ -24,9 +24,9 @@ __all__ = [
     "check_writable",
     "check_yaml",
     "drafted",
+    "existing",
     "finite",
     "locked",
-    "no_duplicates",
     "parse_json",
     "read_bytes",
     "read_json",
@@ -46,8 +46,12 @@ _MOST_VALUES = 100_000
 
 #: What PyYAML raises beside its own errors, where a tag does not fit its value.
 YAML_ERRORS = (ValueError, KeyError, AttributeError, TypeError, ArithmeticError, RecursionError)
+
 #: What the system says of a path that leads to no file.
 _NOWHERE = (errno.ENOENT, errno.ENOTDIR, errno.ELOOP, errno.ENAMETOOLONG)
+
+#: A folder that is made and removed to see whether that is allowed.
+_PROBE = ".softdiffusion-probe"
 
 #: The deepest YAML document; Python's own recursion ends not far behind.
 _DEEPEST = 60
@@ -72,22 +76,41 @@ def check_regular(path: Path) -> None:
 
 
 def check_writable(folder: Path) -> None:
-    """Raises unless files can be made in a folder, before the work whose results it is to hold.
+    """Raises unless files can be made in a folder that is there, or can be made.
 
-    The folder is made if it is missing.
+    It is for what comes before the work whose results the folder is to hold, and leaves nothing
+    behind.
 
     Raises:
-        ValueError: If nothing can be written there.
+        NotADirectoryError: If a file is in the way.
+        OSError: If nothing can be written there; its number says why.
     """
-    probe = folder / ".writable.draft"
     try:
-        folder.mkdir(parents=True, exist_ok=True)
-        probe.write_bytes(b"")
-        probe.unlink(missing_ok=True)  # another process may have made the same probe
+        place = existing(folder)
+        if not stat.S_ISDIR(place.stat().st_mode):  # a link that leads nowhere, or round, raises
+            raise NotADirectoryError(
+                f"{folder} is to be a folder, but {place} is a file; choose another place."
+            )
+        probe = place / _PROBE
+        probe.mkdir(exist_ok=True)  # another process may look at the same time
+        with suppress(FileNotFoundError):
+            probe.rmdir()
     except OSError as error:
-        raise ValueError(
-            f"Nothing can be written in the folder {folder} ({error.strerror}); give another one."
-        ) from None
+        if error.errno is None:
+            raise
+        reason = f"Nothing can be written in {folder}; choose another place"
+        raise OSError(error.errno, reason, str(folder)) from None
+
+
+def existing(path: Path) -> Path:
+    """The path, or the nearest one above it at which there is something."""
+    for place in (path, *path.parents):
+        try:
+            place.lstat()
+        except (FileNotFoundError, NotADirectoryError):
+            continue
+        return place
+    return Path()
 
 
 def check_inside(path: Path, folder: Path) -> None:
@@ -159,24 +182,10 @@ def parse_json(text: str | bytes) -> Any:
             text if isinstance(text, str) else text.decode("utf-8"),
             parse_constant=_no_number,
             parse_float=_finite,
-            object_pairs_hook=no_duplicates,
+            object_pairs_hook=_no_duplicates,
         )
     except RecursionError:
         raise ValueError("it is nested too deep") from None
-
-
-def no_duplicates(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    """A dictionary of pairs, for `json.loads`; parsers differ in which of two equal keys counts.
-
-    Raises:
-        ValueError: If a key is there twice.
-    """
-    found: dict[str, Any] = {}
-    for key, value in pairs:
-        if key in found:
-            raise ValueError(f"the key {key[:40]!r} is there twice")
-        found[key] = value
-    return found
 
 
 def read_yaml(path: Path) -> Any:
@@ -357,6 +366,20 @@ def locked(path: Path, message: str = "", timeout: float = -1) -> Iterator[None]
         yield
     finally:
         lock.release()
+
+
+def _no_duplicates(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """A dictionary of pairs, for `json.loads`; parsers differ in which of two equal keys counts.
+
+    Raises:
+        ValueError: If a key is there twice.
+    """
+    found: dict[str, Any] = {}
+    for key, value in pairs:
+        if key in found:
+            raise ValueError(f"the key {key[:40]!r} is there twice")
+        found[key] = value
+    return found
 
 
 def _no_number(word: str) -> None:

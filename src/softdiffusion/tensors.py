@@ -1,6 +1,5 @@
 """Files of tensors, as safetensors: the header is read first, and nothing of it is believed."""
 
-import json
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from math import prod
@@ -12,7 +11,7 @@ import torch
 from safetensors import SafetensorError
 from torch import Tensor
 
-from .files import check_regular, no_duplicates
+from .files import check_regular, parse_json
 from .quoting import shortened
 
 __all__ = ["Entry", "not_finite", "read_header", "read_tensors", "write_tensors"]
@@ -66,8 +65,8 @@ def read_header(path: Path) -> dict[str, Entry]:
             raise _damaged(path, f"its header has {length:,} bytes, more than {_LARGEST_HEADER:,}")
         text = file.read(length)
     try:
-        content = json.loads(text.decode(), object_pairs_hook=no_duplicates)
-    except (ValueError, RecursionError) as error:
+        content = parse_json(text)
+    except ValueError as error:
         raise _damaged(path, f"its header is no JSON, {error}") from None
     if not isinstance(content, dict):
         raise _damaged(path, "its header is no dictionary")

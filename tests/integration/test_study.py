@@ -251,7 +251,7 @@ def test_what_would_fail_after_the_work_is_said_before_it(tmp_path):
     blocked = tmp_path / "file"
     blocked.touch()
     own = ("--arms", "[l2]")
-    assert "Nothing can be written in the folder" in refused(*own, folder=blocked / "runs")
+    assert "file is a file; choose another place" in refused(*own, folder=blocked / "runs")
     assert "put it there, or take it out of trust" in refused()
     for data in ("fashion-mnist:none", "folder:none"):
         (tmp_path / "base.yaml").write_text(RECIPE.replace("digits", data))

@@ -9,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from softdiffusion.files import (
+    check_writable,
     check_yaml,
     drafted,
     locked,
@@ -148,3 +149,15 @@ def test_a_lock_excludes(tmp_path):
         thread.join()
     with locked(tmp_path / "l.lock", timeout=0):
         pass
+
+
+def test_a_place_to_write_to_is_looked_at_without_a_trace(tmp_path):
+    check_writable(tmp_path / "new" / "deep")
+    assert not list(tmp_path.iterdir())
+    (tmp_path / "file").touch()
+    (tmp_path / "round").symlink_to("round")
+    for name in ("file", "file/in"):
+        with pytest.raises(NotADirectoryError, match="file is a file; choose another place"):
+            check_writable(tmp_path / name)
+    with pytest.raises(OSError, match="Nothing can be written in .*round; choose another"):
+        check_writable(tmp_path / "round")

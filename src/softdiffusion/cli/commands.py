@@ -1,12 +1,13 @@
 """The subcommands, of which only the one that was asked for is imported."""
 
+import os
 from argparse import SUPPRESS, Action, Namespace
 from collections.abc import Sequence
 from importlib import import_module
 
 from .. import __doc__, __version__
+from ..files import check_writable
 from .parser import Parser
-from .places import check_folder
 from .spelling import empty_flag
 
 __all__ = ["COMMANDS", "run"]
@@ -42,8 +43,8 @@ def run(arguments: Sequence[str]) -> None:
         parser.error(f"{empty} is empty; give it a value, or leave it out")
     choice = parser.parse_args(arguments)
     chosen = choice[choice.subcommand]
-    if "out" in chosen:
-        check_folder(chosen.out)
+    if "out" in chosen and os.environ.get("RANK", "0") == "0":  # of several processes one writes
+        check_writable(chosen.out)
     assert module is not None  # the parser refuses other names
     module.run(chosen)
 

@@ -9,32 +9,18 @@ from __future__ import annotations
 import os
 import signal
 import sys
-import threading
-from contextlib import contextmanager
+
+from ..signals import Stopped, handled, ignore_stops
 
 TYPE_CHECKING = False  # typing itself takes a moment to import
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Sequence
     from types import FrameType
     from typing import NoReturn
 
 __all__ = ["main"]
 
-_STOPS = (signal.SIGINT, signal.SIGTERM)
-
 _STOPPED = "stopped; the same command starts again, and goes on where it can"
-
-
-class _Stopped(KeyboardInterrupt):
-    """A signal, raised where the command is.
-
-    Attributes:
-        signum: The signal.
-    """
-
-    def __init__(self, signum: int) -> None:
-        super().__init__(_STOPPED)
-        self.signum = signum
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -46,11 +32,11 @@ def main(arguments: Sequence[str] | None = None) -> None:
     """
     given = list(sys.argv[1:] if arguments is None else arguments)
     command = " ".join(["softdiffusion", *_first_word(given)])
-    with _signals():
+    with handled(_stop):  # SIGTERM, too, becomes an exception
         try:
             _run(given, command)
         except KeyboardInterrupt as stop:
-            _ignore_stops()
+            ignore_stops()
             _debug(given)
             print(f"{command}: {str(stop) or _STOPPED}", file=sys.stderr)
             sys.exit(128 + getattr(stop, "signum", signal.SIGINT))
@@ -70,7 +56,14 @@ def _run(given: list[str], command: str) -> None:
     for stream in (sys.stdout, sys.stderr):
         if hasattr(stream, "reconfigure"):  # a locale may lack the signs that are printed
             stream.reconfigure(errors="backslashreplace")
-    with _leaving(command):
+
+    def leave(signum: int, frame: FrameType | None) -> NoReturn:
+        # While modules are imported there is nothing to tidy up, and an exception in the midst of
+        # them could come out as another one, or be swallowed.
+        os.write(2, f"{command}: {_STOPPED}\n".encode())
+        os._exit(128 + signum)
+
+    with handled(leave):
         from .commands import run
     try:
         run(given)
@@ -102,52 +95,8 @@ def _debug(given: list[str]) -> None:
         traceback.print_exc()
 
 
-@contextmanager
-def _signals() -> Iterator[None]:
-    """Turns SIGTERM into an exception, as Python turns SIGINT into one."""
-
-    def stop(signum: int, frame: FrameType | None) -> NoReturn:
-        raise _Stopped(signum)
-
-    with _handled(stop):
-        yield
-
-
-@contextmanager
-def _leaving(command: str) -> Iterator[None]:
-    """Leaves at once on a signal.
-
-    While modules are imported there is nothing to tidy up, and an exception in the midst of them
-    could come out as another one, or be swallowed.
-    """
-
-    def leave(signum: int, frame: FrameType | None) -> NoReturn:
-        os.write(2, f"{command}: {_STOPPED}\n".encode())
-        os._exit(128 + signum)
-
-    with _handled(leave):
-        yield
-
-
-@contextmanager
-def _handled(handler: object) -> Iterator[None]:
-    """Sets the handler of both signals, but where they are ignored, as in the background."""
-    before = {}
-    if threading.current_thread() is threading.main_thread():
-        for signum in _STOPS:
-            if signal.getsignal(signum) != signal.SIG_IGN:
-                before[signum] = signal.signal(signum, handler)  # type: ignore[arg-type]
-    try:
-        yield
-    finally:
-        for signum, handled in before.items():
-            signal.signal(signum, handled)
-
-
-def _ignore_stops() -> None:
-    if threading.current_thread() is threading.main_thread():
-        for signum in _STOPS:
-            signal.signal(signum, signal.SIG_IGN)
+def _stop(signum: int, frame: FrameType | None) -> NoReturn:
+    raise Stopped(_STOPPED, signum)
 
 
 if __name__ == "__main__":

@@ -47,7 +47,7 @@ def gather_preset(arguments: Sequence[str]) -> list[str]:
     chosen = dict(named) if isinstance(named, dict) else {"class_path": named}
     name = str(chosen.get("class_path"))
     if "." not in name:
-        from ..presets import named as preset  # with torch, which the list of commands does without
+        from ..presets import named as preset  # with torch, which --help can do without
 
         preset(name)  # raises if there is none
         chosen["class_path"] = f"softdiffusion.presets.{name}"

@@ -1,6 +1,5 @@
 """What a recipe says: the arguments that `corrupt`, `schedule` and `train` share."""
 
-import re
 from typing import Any, Literal
 
 import torch
@@ -18,6 +17,7 @@ from ..priors import DataPrior, GaussianPrior, MixturePrior, Prior
 from ..process import SoftDiffusion
 from ..schedules import Schedule, Selection, Wasserstein
 from ..training import TrainingOptions
+from .flags import naming_flags
 from .parser import Parser
 
 __all__ = ["Recipe", "add_recipe"]
@@ -216,7 +216,7 @@ class Recipe:
             ValueError: If it can't be fitted; the message names the arguments of the command.
         """
         images, most = self.measured(data), self.arguments.prior_modes
-        try:
+        with naming_flags():
             match self.arguments.prior:
                 case "mixture":
                     components = self.arguments.prior_components
@@ -228,24 +228,11 @@ class Recipe:
                     return DataPrior(process, images)
                 case _:
                     return GaussianPrior.fit(process, images, max_modes=most)
-        except ValueError as error:
-            raise ValueError(_as_flags(str(error))) from error
 
     def options(self) -> TrainingOptions:
         """The settings of the training."""
         names = TrainingOptions.__dataclass_fields__
         return TrainingOptions(**{name: self.arguments[name] for name in names})
-
-
-def _as_flags(message: str) -> str:
-    """A message about the arguments of a prior, in those of the command."""
-    for name, flag in {
-        r"\bmax_modes\b": "--prior_modes",
-        r"\blower components\b": "lower --prior_components",
-        r"\buse GaussianPrior\b": "use --prior gaussian",
-    }.items():
-        message = re.sub(name, flag, message)
-    return message
 
 
 def _fill(arguments: Namespace) -> None:

@@ -1,8 +1,6 @@
 """Restore degraded images with a trained model."""
 
-import re
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 from typing import Any, Literal
@@ -25,6 +23,7 @@ from ..restoration import Plan, Restoration, follow, make_plan, pseudo_inverse, 
 from ..restoration.doubts import ROUNDING, against_residuals
 from ..samplers import DeterministicSampler, Sampler
 from .degraded import Degraded, read_degraded, read_originals
+from .flags import as_flags, naming_flags
 from .models import add_data, add_model, data_named, load_model, model_digest
 from .originals import Comparison
 from .parser import Parser
@@ -95,16 +94,6 @@ def parser() -> Parser:
     return parser
 
 
-#: Arguments of the library, as its sentences name them, and the flags that stand for them.
-_FLAGS = (
-    (r"\b(route|dps_step)='?(\w+)'?", r"--\1 \2"),
-    (r"\bdata=", "--data"),
-    (r"pass them as data\b", "name them by --data"),
-    (r"(?<!-)\b(sigma_y|dps_step|batch_size)\b", r"--\1"),
-    (r"give the severity\b", "give --severity"),
-    (r"such as (\w+Sampler)", r"such as --sampler \1"),
-)
-
 #: What may be estimated, by its name in the report.
 _ESTIMATED = (("severity", "severity"), ("sigma_y", "noise"))
 
@@ -160,7 +149,7 @@ def run(arguments: Namespace) -> None:
     digests = dict(zip(found.names, found.digests, strict=True))
     with claimed(arguments.out, asked, digests) as work:
         task = _Task(arguments, denoiser, built.sampler, operator, data, found, comparison)
-        with _in_flags():
+        with naming_flags():
             task.do(work)
         _finish(work, task)
     if found.failed:
@@ -356,7 +345,7 @@ def _finish(work: Unfinished, task: _Task) -> None:
         task.denoiser.process, residual.T, sigma_y, sigma_t, task.y[0].numel()
     )
     # A finished report already has them all.
-    warnings = list(dict.fromkeys(map(in_flags, (*work.warnings, *doubts))))
+    warnings = list(dict.fromkeys(map(as_flags, (*work.warnings, *doubts))))
     more: dict[str, Any] = {"sigma_y": float(sigma_y.mean()), "warnings": warnings}
     if task.found.failed:
         more["failed"] = task.found.failed
@@ -385,19 +374,3 @@ def _said(row: dict[str, Any], name: str, what: str) -> str:
         f"{what} {row[name]:.3g} ± {row[f'{name}_std']:.2g}, 95 % in "
         f"[{row[f'{name}_low']:.3g}, {row[f'{name}_high']:.3g}]"
     )
-
-
-def in_flags(sentence: str) -> str:
-    """A sentence of the library with its arguments as flags of the command."""
-    for pattern, flag in _FLAGS:
-        sentence = re.sub(pattern, flag, sentence)
-    return sentence
-
-
-@contextmanager
-def _in_flags() -> Iterator[None]:
-    """Names flags where the library's errors name arguments."""
-    try:
-        yield
-    except ValueError as error:
-        raise ValueError(in_flags(str(error))) from error

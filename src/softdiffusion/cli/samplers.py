@@ -2,7 +2,6 @@
 
 import inspect
 from collections.abc import Callable
-from functools import partial
 from typing import Any
 
 from jsonargparse import Namespace
@@ -15,7 +14,7 @@ from ..samplers import Sampler
 from .parser import Parser
 from .spelling import SAMPLERS
 
-__all__ = ["add_sampler", "sampler_class", "sampler_named", "set_steps"]
+__all__ = ["add_sampler", "sampler_class", "set_steps"]
 
 
 def sampler_class(name: str) -> type[Sampler]:
@@ -29,15 +28,6 @@ def sampler_class(name: str) -> type[Sampler]:
         raise ValueError(f"Unknown sampler {name!r}; use one of {', '.join(SAMPLERS)}.")
     found: type[Sampler] = getattr(samplers, kind)
     return found
-
-
-def sampler_named(name: str, **options: Any) -> Callable[[SoftDiffusion, BaseDenoiser], Sampler]:
-    """What builds the sampler of this name, with options as its class takes them.
-
-    Raises:
-        ValueError: If there is none.
-    """
-    return partial(sampler_class(name), **options)
 
 
 def add_sampler(parser: Parser, default: dict[str, Any] | None, otherwise: str = "") -> None:

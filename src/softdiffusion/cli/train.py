@@ -13,7 +13,6 @@ from ..training import (
     Stopped,
     TrainingOptions,
     check,
-    check_writable,
     enough_memory,
     processes,
     train,
@@ -38,7 +37,6 @@ def parser() -> Parser:
 def run(arguments: Namespace) -> None:
     """Trains, or says what it would do; of several processes, the first writes and speaks."""
     is_first = processes().is_main_process
-    check_writable(arguments.out)
     with enough_memory("This training", "lower --size, --batch_size or --prior_modes"):
         _run(arguments, is_first)
 

@@ -5,13 +5,12 @@ import re
 import warnings
 from pathlib import Path
 
-import safetensors.torch
 import torch
-from safetensors import SafetensorError
 from torch import Tensor
 
 from .. import __version__
-from ..files import drafted, read_bytes
+from ..files import drafted
+from ..tensors import read_tensors, write_tensors
 from .eight_bit import digest
 from .extractors import FeatureExtractor
 
@@ -83,11 +82,11 @@ def _read(path: Path, shape: tuple[int, int]) -> Tensor | None:
     if not path.is_file():
         return None
     try:
-        tensors = safetensors.torch.load(read_bytes(path, _LIMIT))
+        tensors = read_tensors(path)
         features, checksum = tensors["features"], bytes(tensors["sha256"].tolist()).hex()
         whole = features.shape == shape and _checksum(features) == checksum
         path.touch()
-    except (OSError, ValueError, TypeError, KeyError, SafetensorError):
+    except (OSError, ValueError, TypeError, KeyError):
         whole = False
     if not whole:
         _say(f"The cached features {path} are damaged, so they are computed again.")
@@ -101,7 +100,7 @@ def _write(path: Path, features: Tensor) -> None:
     tensors = {"features": features.contiguous(), "sha256": checksum}
     try:
         with drafted(path) as draft:
-            draft.write_bytes(safetensors.torch.save(tensors))
+            write_tensors(draft, tensors)
         _tidy(path)
     except OSError as error:
         _say(f"The features can't be kept for the next evaluation ({error}).")

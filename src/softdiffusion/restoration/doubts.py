@@ -8,7 +8,13 @@ from torch import Tensor
 from ..process import SoftDiffusion
 from .severity import Estimate
 
-__all__ = ["against_noise", "against_residuals", "against_topping_up", "contradicts"]
+__all__ = [
+    "ROUNDING",
+    "against_noise",
+    "against_residuals",
+    "against_topping_up",
+    "contradicts",
+]
 
 #: The noise of rounding to 8 bits, for images in [-1, 1]; below it nothing is told apart.
 ROUNDING = 2 / 255 / math.sqrt(12)

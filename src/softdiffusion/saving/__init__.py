@@ -1,6 +1,6 @@
 """Models on disk: a folder with the configuration as JSON and the weights as safetensors."""
 
-from .folder import MODEL_FILES, as_path, class_names, model_files, model_folder
+from .folder import MODEL_FILES, as_path, checkpoints, class_names, model_files, model_folder
 from .load import check_device, load
 from .save import check_savable, save, state_of
 
@@ -9,6 +9,7 @@ __all__ = [
     "as_path",
     "check_device",
     "check_savable",
+    "checkpoints",
     "class_names",
     "load",
     "model_files",

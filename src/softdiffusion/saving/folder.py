@@ -25,6 +25,7 @@ __all__ = [
     "as_path",
     "beside",
     "check_types",
+    "checkpoints",
     "class_names",
     "model_files",
     "model_folder",
@@ -65,10 +66,8 @@ def model_folder(path: str | Path) -> Path:
         return folder
     found = folder / "final"
     if not found.is_dir():
-        models = [
-            child / "model" for child in _children(folder) if _CHECKPOINT.fullmatch(child.name)
-        ]
-        found = max((model for model in models if model.is_dir()), default=folder)
+        models = [checkpoint / "model" for checkpoint in checkpoints(folder)]
+        found = next((model for model in reversed(models) if model.is_dir()), folder)
     check_inside(found, folder)
     return found
 
@@ -124,8 +123,10 @@ def beside(folder: Path, role: str) -> Path:
     return folder.with_name(f".{folder.name}.{role}")
 
 
-def _children(folder: Path) -> list[Path]:
-    return list(folder.iterdir()) if folder.is_dir() else []
+def checkpoints(run: Path) -> list[Path]:
+    """The checkpoints in a run's folder, the newest last; nothing that has another name is one."""
+    children = list(run.iterdir()) if run.is_dir() else []
+    return sorted(path for path in children if _CHECKPOINT.fullmatch(path.name) and path.is_dir())
 
 
 def read_config(path: Path) -> dict[str, Any]:

@@ -11,7 +11,7 @@ from torch import Tensor
 
 from ..data import Images, measured, open
 from ..denoisers import BaseDenoiser
-from ..files import check_writable, drafted
+from ..files import check_writable
 from ..priors import DataPrior, GaussianPrior, MixturePrior, Prior
 from ..random import generators
 from ..saving import load
@@ -163,5 +163,4 @@ def _save_picture(
     if seed == arm.seeds[0]:
         from ..plots import save_grid
 
-        with drafted(study.picture(arm.name, evaluation.label, calls)) as draft:
-            save_grid(images, draft)
+        save_grid(images, study.picture(arm.name, evaluation.label, calls))

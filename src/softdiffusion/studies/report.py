@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
-from ..files import check_writable, drafted, write_text
+from ..files import check_writable, write_text
 from ..plots import plot_distances, plot_losses
 from .cost import Cost
 from .losses import read_losses
@@ -222,11 +222,7 @@ def _draw(study: Study, results: Results, left_out: list[str]) -> list[Path]:
     figures = []
 
     def draw(what: str, path: Path, plot: Callable[[Path], None]) -> None:
-        def make() -> None:
-            with drafted(path) as draft:
-                plot(draft)
-
-        if _try(what, left_out, make):
+        if _try(what, left_out, partial(plot, path)):
             figures.append(path)
 
     points = [

@@ -11,8 +11,7 @@ import yaml
 
 from ..data import open
 from ..files import check_writable, drafted, locked, read_bytes, write_text
-from ..training import RECIPE
-from ..training.claim import alone
+from ..training import RECIPE, alone
 from .commands import Commands
 from .fields import whole
 from .lifeline import GRACE

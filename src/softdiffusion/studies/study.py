@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from ..files import read_yaml
+from ..saving import checkpoints
 from ..training import RECIPE, TrainingOptions
 from .arm import Arm, Evaluation, merge
 from .drawing import check_sampler
@@ -201,7 +202,7 @@ class Study:
         What was refused before it was trained claims nothing.
         """
         run = self.run_folder(runs, arm, seed)
-        trained = (run / RECIPE).exists() or any(run.glob("checkpoint-*"))
+        trained = (run / RECIPE).exists() or checkpoints(run)
         if trained and (run / ARM).exists() and read_mapping(run / ARM) != arm.recipe:
             raise ValueError(
                 f"{run} holds a training of the arm {arm.name} by another recipe, see "

@@ -1,19 +1,19 @@
 """Training on accelerate: one readable loop, checkpoints, records."""
 
-from .check import check, check_writable
-from .claim import RECIPE, claim
+from ..signals import Stopped
+from .check import check
+from .claim import RECIPE, alone, claim
 from .memory import enough_memory
 from .options import TrainingOptions
 from .processes import processes
-from .stopping import Stopped
 from .train import train
 
 __all__ = [
     "RECIPE",
     "Stopped",
     "TrainingOptions",
+    "alone",
     "check",
-    "check_writable",
     "claim",
     "enough_memory",
     "processes",

@@ -1,12 +1,12 @@
 """What a training refuses before its first step."""
 
-import os
 from pathlib import Path
 
 from ..arguments import checked
 from ..checks import ImageLike
 from ..data import Images, as_set
 from ..denoisers import BaseDenoiser
+from ..files import check_writable
 from ..objectives import Objective
 from ..priors import Prior
 from ..saving import as_path, check_savable
@@ -16,7 +16,7 @@ from .labels import names_of
 from .options import TrainingOptions
 from .processes import check_precision, own_state, processes
 
-__all__ = ["check", "check_writable"]
+__all__ = ["check"]
 
 
 @checked
@@ -39,7 +39,7 @@ def check(
 
     Raises:
         ValueError: As `train`.
-        PermissionError: If the folder can't be written.
+        OSError: If the folder can't be written.
     """
     from accelerate import Accelerator
 
@@ -69,20 +69,6 @@ def check(
         if (out / "training.lock").exists():  # or else nobody is there
             with alone(out):
                 pass
-
-
-def check_writable(out: Path) -> None:
-    """Raises unless files can be written in a folder that is there, or can be made.
-
-    Raises:
-        NotADirectoryError: If a file is in the way.
-        PermissionError: If the folder or the disk may only be read.
-    """
-    place = next(path for path in (out, *out.resolve().parents) if path.exists())
-    if not place.is_dir():
-        raise NotADirectoryError(f"{out} can't be made, since {place} is a file; choose another.")
-    if not os.access(place, os.W_OK | os.X_OK):
-        raise PermissionError(f"Nothing can be written in {place}; choose another folder.")
 
 
 def _check_grids(data: Images, prior: Prior | None, options: TrainingOptions) -> None:

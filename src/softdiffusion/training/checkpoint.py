@@ -1,7 +1,6 @@
 """Checkpoints: all that a training needs to go on as if it had never stopped."""
 
 import hashlib
-import re
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -15,13 +14,12 @@ from torch import Tensor
 from ..denoisers import EMA, BaseDenoiser
 from ..files import check_regular, read_json, rename, sync, write_json
 from ..priors import Prior
-from ..saving import MODEL_FILES, save, state_of
+from ..saving import MODEL_FILES, checkpoints, save, state_of
 from ..tensors import read_tensors, write_tensors
 
 __all__ = ["Checkpoint", "Checkpoints", "written"]
 
 _FORMAT = 2
-_NAME = re.compile(r"checkpoint-([0-9]{12})")
 _DENOISER, _REST, _STATE, _MODEL = (
     "denoiser.safetensors",
     "optimizer.safetensors",
@@ -76,9 +74,8 @@ class Checkpoints:
 
     @property
     def paths(self) -> list[Path]:
-        """The checkpoints, the newest last; nothing that has another name is one."""
-        named = self.folder.glob("checkpoint-*")
-        return sorted(path for path in named if _NAME.fullmatch(path.name) and path.is_dir())
+        """The checkpoints, the newest last."""
+        return checkpoints(self.folder)
 
     @property
     def images(self) -> int:

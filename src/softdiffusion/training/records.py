@@ -7,7 +7,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from ..files import read_text, write_text
+from ..files import parse_json, read_text, write_text
 from .checkpoint import written
 from .times import LEVELS, level_of
 
@@ -106,14 +106,10 @@ def _lines(path: Path) -> list[str]:
 
 def _is_row(line: str) -> bool:
     try:
-        row = json.loads(line, parse_constant=_no_number)
-    except (ValueError, RecursionError):
+        row = parse_json(line)
+    except ValueError:
         return False
     return isinstance(row, dict) and type(row.get("images")) is int and row["images"] > 0
-
-
-def _no_number(word: str) -> None:
-    raise ValueError(f"{word} is no JSON")
 
 
 def _tensorboard(folder: Path, images: int) -> Any:

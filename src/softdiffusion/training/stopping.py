@@ -1,34 +1,22 @@
 """Stopping a training by a signal without losing what it has learned."""
 
-import signal
-import threading
 import time
+from contextlib import AbstractContextManager
 from types import FrameType
-from typing import Self
+from typing import Any, Self
 
-__all__ = ["StopSignals", "Stopped"]
+from ..signals import Stopped, handled
+
+__all__ = ["StopSignals"]
 
 #: Seconds in which a launcher of several processes passes on the signal that they got themselves.
 _PASSED_ON = 5.0
 
 
-class Stopped(KeyboardInterrupt):
-    """A training was stopped by a signal, and says from where the same command goes on.
-
-    Attributes:
-        signum: The number of the signal.
-    """
-
-    def __init__(self, message: str, signum: int) -> None:
-        super().__init__(message)
-        self.signum = signum
-
-
 class StopSignals:
     """Listens for SIGINT and SIGTERM: the first is kept, a second one ends the training at once.
 
-    It listens in the main thread alone, where Python has signals, and not for a signal that the
-    program is told to ignore; afterwards the former handlers are back.
+    It listens where `signals.handled` does; afterwards the former handlers are back.
 
     Arguments:
         several: Whether several processes train, whose launcher passes signals on: those of the
@@ -42,20 +30,14 @@ class StopSignals:
         self.signum = 0
         self._patience = _PASSED_ON if several else 0.0
         self._since = 0.0
-        self._before: dict[int, object] = {}
+        self._listening: AbstractContextManager[None] = handled(self._hear)
 
     def __enter__(self) -> Self:
-        if threading.current_thread() is threading.main_thread():
-            for signum in (signal.SIGINT, signal.SIGTERM):
-                before = signal.getsignal(signum)
-                if before not in (None, signal.SIG_IGN):
-                    self._before[signum] = before
-                    signal.signal(signum, self._hear)
+        self._listening.__enter__()
         return self
 
-    def __exit__(self, *reason: object) -> None:
-        for signum, before in self._before.items():
-            signal.signal(signum, before)  # type: ignore[arg-type]
+    def __exit__(self, *reason: Any) -> None:
+        self._listening.__exit__(*reason)
 
     def _hear(self, signum: int, frame: FrameType | None) -> None:
         now = time.monotonic()

@@ -20,6 +20,7 @@ from ..priors import Prior
 from ..random import generators
 from ..samplers import MultistepSampler
 from ..saving import as_path, save
+from ..signals import Stopped
 from .check import check
 from .checkpoint import Checkpoint, Checkpoints, written
 from .claim import alone, claim
@@ -28,7 +29,7 @@ from .memory import enough_memory
 from .options import TrainingOptions
 from .processes import own_state, processes
 from .records import LossMeter, Records
-from .stopping import Stopped, StopSignals
+from .stopping import StopSignals
 from .times import ImportanceTimes, StratifiedTimes
 
 __all__ = ["train"]
