@@ -70,7 +70,7 @@ WRONG = {
     f"{TINY} --out OUT --data folder:OUT/none": "There is no folder .*none; check the path",
     f"{TINY} --out OUT --data fashion-mnist:OUT": "is not in .*; install .* or name the folder",
     f"{TINY} --out OUT --config OUT/none.yaml": "--config: File does not exist: .*none.yaml",
-    f"{TINY} --out OUT --schedule OUT/none.yaml": "--schedule: no file .*none.yaml and no class",
+    f"{TINY} --out OUT --schedule OUT/none.yaml": "There is no file .*none.yaml; check the path",
     f"{TINY} --out RUN/recipe.yaml": "l is to be a folder, but .*recipe.yaml is a file; choose",
     "sample --model RUN --out RUN/recipe.yaml/x": "x is to be a folder, but .*l is a file; choose",
     "sample --model OUT/none --out OUT": "none is not a saved model, .*; check the path",

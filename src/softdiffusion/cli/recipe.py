@@ -78,7 +78,6 @@ def add_recipe(parser: Parser) -> None:
     parser.add_argument(
         "--schedule",
         type=Schedule | Wasserstein | None,
-        sub_configs=True,
         default=None,
         help="A schedule or a selection by distance, named before its arguments, or a file written "
         "by `softdiffusion schedule`; if it is left out, 32 levels by distance, up to severity 8 "

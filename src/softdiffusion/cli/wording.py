@@ -33,6 +33,11 @@ _OTHER_TYPE = r"Expected (?!a dot import|a path)|Import path .* does not corresp
 _REWORDED = (
     (r"Type \S*Callable\[.*\] expects a function or a callable class: ", ""),
     (r"\. Got value: Namespace\(.*", ""),
+    (
+        r"(?:Problem with given class_path '\S+': )?Importing '(\S+)' is not allowed, .*? to allow "
+        r"it",
+        r"\1 is neither a part of models nor of a module that is trusted",
+    ),
     (r": Expected (.+)\. Got value: ", r" must be \1, but is "),
     (r'Parser key "([\w.]+)"', r"--\1"),
     (r"arguments are required: \w+\.", "arguments are required: --"),
@@ -44,7 +49,6 @@ _REWORDED = (
     (r"(--[\w.]+): (?:Problem with given class_path '\S+': )?--", r"\1."),
     (r"Problem with given class_path '\S+': ", ""),
     (r"(?:Expected a dot import path string|Unexpected import path format): (\S+)", r"no class \1"),
-    (r"Expected a path but (\S+) either not accessible or invalid", r"no file \1"),
     (r"Import path (\S+) does not correspond to a subclass of (\w+)", r"\1 is not a \2"),
     (r'in "<\w+ string>", ', "in "),
     (r"/--\w+\+(?=:)", ""),
@@ -53,7 +57,6 @@ _REWORDED = (
         rf"--sampler: no sampler \1, use one of {', '.join(SAMPLERS)}",
     ),
     (r": - ", ": "),
-    (r" - no class", " and no class"),
 )
 
 _WORDS = {
