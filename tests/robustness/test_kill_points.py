@@ -8,14 +8,25 @@ names and bytes, but for times.
 import random
 import shutil
 import signal
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 
 import softdiffusion as sd
 from softdiffusion.cli.main import main
-from tests.command import RECIPES, TINY
-from tests.robustness.trial import Trial, failures, of_every_kind, serving, unlike_at_kills
+from tests.command import ON_PROCESSOR, RECIPES, TINY
+from tests.robustness.trial import (
+    Trial,
+    differences,
+    failures,
+    of_every_kind,
+    one_line,
+    serving,
+    tree,
+    unlike_at_kills,
+)
 
 SAMPLE = "sample --model ROOT/run --out ROOT/out --count 3 --steps 2 --sampler.progress false"
 
@@ -150,3 +161,30 @@ def test_a_signal_ends_a_command_which_then_goes_on(command, signum, server, inp
         ],
     )
     assert found == []
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("command", ["train", "evaluate", "restore", "study run"])
+def test_two_at_once_share_a_folder_or_one_is_refused(command, server, inputs, tmp_path):
+    this, root = trial(command, inputs), tmp_path / "root"
+    this.prepare(root)
+    assert server.run(this, root)["code"] == 0
+    expected = tree(root)
+    this.prepare(root)
+    both = [
+        subprocess.Popen(
+            [sys.executable, "-m", "softdiffusion", *this.command(root)],
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            env=ON_PROCESSOR | {"XDG_CACHE_HOME": str(root / "cache"), "OMP_NUM_THREADS": "1"},
+        )
+        for _ in range(2)
+    ]
+    told = [process.communicate()[0] for process in both]
+    codes = [process.returncode for process in both]
+    assert 0 in codes, told
+    for code, said in zip(codes, told, strict=True):
+        assert code == 0 or one_line({"code": code, "told": said}), said
+        assert code == 0 or "Another process" in said, said
+    assert differences(tree(root), expected) == []

@@ -18,7 +18,7 @@ CLOCK = re.compile(rb'"\w*(?:seconds|time|per_second|milliseconds|wall)\w*": [\d
 SECONDS = re.compile(rb"\| \d+ \|$", re.MULTILINE)
 
 #: Files that tell the time, or what was said until a stop, and nothing else that matters.
-LEFT_OUT = ("events.out.tfevents", "log.txt")
+LEFT_OUT = ("events.out.tfevents", "log.txt", "fontlist")
 
 #: What tells operations of one kind apart, in the names of files.
 NUMBER = re.compile(r"[0-9]+|[0-9a-f]{64}")
