@@ -150,7 +150,8 @@ def run(arguments: Namespace) -> None:
             print(f"{left_out[-1]}: left out", file=sys.stderr, flush=True)
             continue
         told = captions(None if labels is None else labels[:_SHOWN].tolist(), names)
-        save_grid(images[:_SHOWN], out / f"{label}-{number}.png", captions=told)
+        with rows.alone():
+            save_grid(images[:_SHOWN], out / f"{label}-{number}.png", captions=told)
         row = _row(label, number, sampler.nfe, seconds, report)
         if by_class and labels is not None:
             row["classes"] = {

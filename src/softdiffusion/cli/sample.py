@@ -119,6 +119,11 @@ def run(arguments: Namespace) -> None:
         return
     folder = arguments.out / "images"
     _check_alone(folder, arguments.count)
+    if not arguments.animation and (arguments.out / "trajectory.gif").exists():
+        raise ValueError(
+            f"{arguments.out} holds trajectory.gif, which would stay beside the new images; choose "
+            "another --out, give --animation true, or delete the file."
+        )
     start = time.perf_counter()
     noise = generators(arguments.seed, range(arguments.count))
     x1 = prior.sample(arguments.count, generator=noise, labels=labels)

@@ -17,6 +17,7 @@ from ..training import (
     processes,
     train,
 )
+from ..training.claim import alone
 from .parser import Parser
 from .recipe import Recipe, add_recipe
 from .schedule import write_schedule
@@ -65,7 +66,8 @@ def _run(arguments: Namespace, is_first: bool) -> None:
     if arguments.dry_run:
         return
     if is_first:
-        write_schedule(selection, process.schedule, arguments.out)
+        with alone(arguments.out):
+            write_schedule(selection, process.schedule, arguments.out)
     try:
         train(*kind, **settings, progress=arguments.progress)
     except Stopped as stop:
