@@ -5,7 +5,10 @@ import shutil
 import stat
 from pathlib import Path
 
-__all__ = ["check_folder", "check_room"]
+__all__ = ["MOST", "check_folder", "check_outside", "check_room"]
+
+#: The images that a command draws at most: every one has a generator, and a file.
+MOST = 1_000_000
 
 #: A folder that is made and removed to see whether that is allowed.
 _PROBE = ".softdiffusion-probe"
@@ -35,6 +38,29 @@ def check_folder(out: Path) -> None:
             raise
     except OSError as error:
         raise OSError(error.errno, os.strerror(error.errno or 0), str(out)) from None
+
+
+def check_outside(out: Path, data: object) -> None:
+    """Checks that a command's pictures would not become data: of the next training, or this one's.
+
+    Arguments:
+        out: The folder to be written to.
+        data: The name of the data; of those, folders of pictures are looked at.
+
+    Raises:
+        ValueError: If it lies in the folder of the data, and is not hidden there.
+    """
+    kind, _, path = data.partition(":") if isinstance(data, str) else ("", "", "")
+    if kind != "folder" or not path:
+        return
+    folder, place = Path(os.path.expanduser(path)).resolve(), out.resolve()
+    if not place.is_relative_to(folder):
+        return
+    if not any(part.startswith(".") for part in place.relative_to(folder).parts):
+        raise ValueError(
+            f"--out {out} lies in the data, {path}, whose pictures its own would join; choose a "
+            "folder outside of it."
+        )
 
 
 def check_room(out: Path, files: int, size: int) -> None:
