@@ -19,6 +19,7 @@ from ..schedules import Schedule, Selection, Wasserstein
 from ..training import TrainingOptions
 from .flags import naming_flags
 from .parser import Parser
+from .places import check_outside
 
 __all__ = ["Recipe", "add_recipe"]
 
@@ -146,6 +147,7 @@ class Recipe:
             channels = Namespace(channels=arguments.channels)
             arguments.backbone = Namespace(class_path="softdiffusion.SmallUNet", init_args=channels)
         self.arguments = arguments
+        check_outside(arguments.out, arguments.data)
         self._data = open(arguments.data, size=arguments.size, channels=arguments.channels)
         arguments.channels = self._data.shape[0]
         if "channels" in arguments.backbone.get("init_args", {}):

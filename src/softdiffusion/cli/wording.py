@@ -40,6 +40,10 @@ _REWORDED = (
     ),
     (r": Expected (.+)\. Got value: ", r" must be \1, but is "),
     (r'Parser key "([\w.]+)"', r"--\1"),
+    (
+        r"the following arguments are required: (study\.action, )?study\.study",
+        "name what to do and the file, such as: softdiffusion study run studies/cost/study.yaml",
+    ),
     (r"arguments are required: \w+\.", "arguments are required: --"),
     (
         r"Problem with given class_path '(\S+)': (?:module .* has no|No module) \S+ \S+",

@@ -64,9 +64,10 @@ def open(
         images, labels = load_fashion_mnist(_path(path) if path else DEBIAN_FOLDER, split)
         classes = GARMENTS
     else:
-        raise ValueError(
-            f"Unknown data {name!r}; use digits, fashion-mnist, fashion-mnist:PATH or folder:PATH."
-        )
+        use = "digits, fashion-mnist, fashion-mnist:PATH or folder:PATH"
+        if name and Path(name).is_dir():
+            use = f"folder:{name} for the pictures of that folder"
+        raise ValueError(f"Unknown data {name!r}; use {use}.")
     if size is not None and size < images.shape[-1]:
         # A mean of values in [-1, 1] leaves the interval by rounding alone.
         images = area_average(to_float(images), size).clamp(-1, 1)
