@@ -49,6 +49,7 @@ OUTSIDE = {
     "saving": "functions alone",
     "slots": "functions alone",
     "studies": "settings of experiments, read from a file of their own",
+    "signals": "what ends a command",
     "tensors": "files",
     "training": "has its own record of its settings",
 }

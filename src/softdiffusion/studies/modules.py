@@ -7,7 +7,7 @@ from importlib.machinery import BuiltinImporter, FrozenImporter, ModuleSpec, Pat
 from pathlib import Path
 from typing import Any
 
-from .fields import shown
+from ..quoting import shortened
 
 __all__ = ["check_classes", "check_modules", "importable"]
 
@@ -84,9 +84,9 @@ def check_classes(arm: str, recipe: Mapping[str, Any], trust: Sequence[str], pat
         trusted = any(f"{module}.".startswith(f"{root}.") for root in ("softdiffusion", *trust))
         if module and not trusted:
             raise ValueError(
-                f"The arm {arm} names {shown(class_path)}, which is not softdiffusion's, and whose "
-                f"code would be run; if you trust it, write trust: [{module.split('.')[0]}] into "
-                f"{path}."
+                f"The arm {arm} names {shortened(class_path)}, which is not softdiffusion's, and "
+                "whose code would be run; if you trust it, write trust: "
+                f"[{module.split('.')[0]}] into {path}."
             )
 
 
