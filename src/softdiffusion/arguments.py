@@ -3,6 +3,7 @@
 import collections.abc
 import functools
 import inspect
+import math
 import types
 import typing
 from collections.abc import Callable
@@ -56,7 +57,7 @@ def checked(target: Target) -> Target:
 
     @functools.wraps(target)
     def function(*args: Any, **kwargs: Any) -> Any:
-        if is_traced():
+        if is_traced() or _are_plain(target, args, kwargs):
             return target(*args, **kwargs)
         signature, hints = _signature(target), _hints(target)
         try:
@@ -107,6 +108,77 @@ def _signature(function: Callable[..., Any]) -> inspect.Signature:
 @functools.cache
 def _hints(function: Callable[..., Any]) -> dict[str, Any]:
     return typing.get_type_hints(function)
+
+
+def _are_plain(target: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]) -> bool:
+    """Whether all arguments are, at a glance, as `_conformed` would return them.
+
+    Methods are called at every step of a training, where binding a signature would be felt.
+    """
+    in_order, by_name = _glances(target)
+    if len(args) > len(in_order):
+        return False
+    for value, is_plain in zip(args, in_order, strict=False):
+        if not is_plain(value):
+            return False
+    return all(name in by_name and by_name[name](value) for name, value in kwargs.items())
+
+
+Glance = Callable[[Any], bool]
+
+
+@functools.cache
+def _glances(target: Callable[..., Any]) -> tuple[list[Glance], dict[str, Glance]]:
+    """What looks at every argument, in order and by name."""
+    hints = _hints(target)
+    parameters = [p for p in _signature(target).parameters.values() if p.kind not in _VARIADIC]
+    by_name = {p.name: _glance(hints[p.name]) if p.name in hints else _any for p in parameters}
+    return [by_name[p.name] for p in parameters if p.kind != p.KEYWORD_ONLY], by_name
+
+
+def _any(value: Any) -> bool:
+    return True
+
+
+def _glance(hint: Any) -> Glance:
+    """What tells whether a value is certainly what a hint wants; not all that are, pass."""
+    kinds = [get_origin(kind) or kind for kind in _kinds(hint)]
+    takes_numbers, takes_tensors, takes_functions = (
+        kind in kinds for kind in (float, Tensor, collections.abc.Callable)
+    )
+    classes = tuple(  # those which alone decide, whatever the value
+        kind
+        for kind in kinds
+        if inspect.isclass(kind)
+        and not getattr(kind, "_is_protocol", False)
+        and kind not in _LOOKED_INTO
+    )
+    known: set[type] = set()  # instances of them, since asking an abstract class takes longer
+
+    def is_plain(value: Any) -> bool:
+        kind = type(value)
+        if kind in known:
+            return True
+        if kind is float:
+            return takes_numbers and -LARGEST <= value <= LARGEST  # NaN is not
+        if kind is Tensor or kind is nn.Parameter:
+            return takes_tensors and _is_finite(value)
+        is_right = issubclass(kind, classes) or (takes_functions and callable(value))
+        if is_right and not issubclass(kind, _BY_VALUE):
+            known.add(kind)
+            return True
+        return False
+
+    return is_plain
+
+
+_BY_VALUE = (int, float, Tensor, np.generic)
+
+#: Classes of arguments whose contents are looked at.
+_LOOKED_INTO = (
+    *(int, float, Tensor, list, tuple, dict),
+    *(collections.abc.Callable, collections.abc.Mapping, collections.abc.Sequence),
+)
 
 
 def _place(function: str, owner: object, name: str) -> str:
@@ -210,13 +282,22 @@ def _items(place: str, value: Any, origin: Any, inner: tuple[Any, ...]) -> Any:
 def _check_entries(place: str, value: Tensor) -> None:
     if value.layout != torch.strided:
         raise ValueError(f"{place} must be dense, but its layout is {value.layout}.")
-    if value.is_floating_point() and value.device.type == "cpu":
+    if not _is_finite(value):
         wrong = int((~value.detach().float().isfinite()).sum())
         if wrong:
             raise _BeyondError(
                 f"{place} must be finite in single precision, but {wrong} of its {value.numel()} "
                 "entries are not."
             )
+
+
+def _is_finite(value: Tensor) -> bool:
+    """Whether a tensor is dense, and no sum of its entries tells of one that is not finite."""
+    if value.layout != torch.strided:
+        return False
+    if not value.is_floating_point() or value.device.type != "cpu":
+        return True
+    return math.isfinite(value.detach().float().sum())
 
 
 def _name(kind: Any) -> str:

@@ -178,6 +178,8 @@ def check_range(name: str, value: float | Tensor, low: float, high: float) -> Te
         TypeError: If it is neither.
         ValueError: If the value has another shape, is not finite or lies outside the range.
     """
+    if type(value) is float and low <= value <= min(high, LARGEST):
+        return torch.tensor(value, dtype=torch.float64, device="cpu")
     tensor = _as_numbers(name, value)
     if tensor.numel() == 0:
         raise ValueError(f"{name} must hold a number, but is empty.")
@@ -189,8 +191,9 @@ def check_range(name: str, value: float | Tensor, low: float, high: float) -> Te
     if is_traced():
         return tensor
     largest = min(high, LARGEST)
-    wrong = ~((tensor >= low) & (tensor <= largest))
-    if wrong.any():
+    within = (tensor >= low) & (tensor <= largest)
+    if not within.all():
+        wrong = ~within
         first = tensor[wrong].flatten()[0].item()
         is_open = math.isinf(high) and not low <= first < math.inf
         limits = f"finite and >= {low:g}" if is_open else f"in [{low:g}, {largest:g}]"
@@ -226,7 +229,9 @@ def check_finite(name: str, value: Tensor) -> Tensor:
         ValueError: If it does; the message counts the offending entries.
     """
     has_numbers = not is_traced() and value.device.type != "meta"
-    wrong = int((~torch.isfinite(value)).sum()) if has_numbers else 0
+    # The sum is finite, unless an entry is not, or many are very large; counting takes longer.
+    is_doubtful = has_numbers and not torch.isfinite(value.detach().sum())
+    wrong = int((~torch.isfinite(value)).sum()) if is_doubtful else 0
     if wrong:
         raise ValueError(
             f"{name} must be finite, but {wrong} of its {value.numel()} entries are NaN or "

@@ -153,6 +153,8 @@ def _opened(path: str | Path, holds: str) -> Iterator[Image.Image]:
         check_regular(Path(path))
     except FileNotFoundError:
         raise FileNotFoundError(f"There is no {holds} {name}; check the path.") from None
+    except ValueError as error:  # a folder, a pipe
+        raise ValueError(f"The {holds} {error}") from None
     formats = _formats()
     try:
         with warnings.catch_warnings():

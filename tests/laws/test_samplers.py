@@ -7,7 +7,7 @@ import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
-from torch import Tensor
+from torch import Tensor, nn
 
 import softdiffusion as sd
 from softdiffusion import schedules
@@ -112,9 +112,11 @@ def hops(draw: st.DrawFn) -> tuple[sd.SoftDiffusion, float, float]:
 
 
 def build(name: str, process: sd.SoftDiffusion) -> sd.Sampler:
+    """A sampler whose denoiser is not called."""
+    denoiser = sd.Denoiser(nn.Identity(), process)
     if name.startswith("Nu "):
-        return sd.NuSampler(process, None, nu=float(name.removeprefix("Nu ")))
-    return getattr(sd, f"{name}Sampler")(process, None)
+        return sd.NuSampler(process, denoiser, nu=float(name.removeprefix("Nu ")))
+    return getattr(sd, f"{name}Sampler")(process, denoiser)
 
 
 def refuse() -> Tensor:

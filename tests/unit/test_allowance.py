@@ -8,6 +8,9 @@ from hypothesis import strategies as st
 import softdiffusion as sd
 from softdiffusion.allowance import Allowance
 
+#: Numbers that are held for a moment, while the arguments are checked.
+_CHECKED = 32
+
 NETWORKS = st.builds(
     sd.SmallUNet,
     channels=st.integers(1, 4),
@@ -27,9 +30,9 @@ def test_a_network_asks_for_its_weights_and_no_more(network):
     arguments |= {"attention": network.attention, "classes": network.classes}
     count = sum(parameter.numel() for parameter in network.parameters())
     state = torch.random.get_rng_state()
-    with Allowance(count, 10_000) as allowance:
+    with Allowance(count + _CHECKED, 10_000) as allowance:
         built = sd.SmallUNet(**arguments)
-    assert allowance.left == 0
+    assert 0 <= allowance.left <= _CHECKED
     torch.random.set_rng_state(state)
     again = sd.SmallUNet(**arguments).state_dict()
     assert all(torch.equal(value, again[name]) for name, value in built.state_dict().items())

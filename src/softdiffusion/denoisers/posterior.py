@@ -87,13 +87,19 @@ def _check_one_each(y: Tensor, x_t: Tensor) -> None:
         )
 
 
-def _check_measurements(y: Tensor) -> None:
+def _check_measurements(y: Tensor, sigma_y: float | Tensor) -> None:
+    check_noise(sigma_y)
     if y.ndim < 2 or 0 in y.shape or not (y.is_floating_point() or y.is_complex()):
         raise ValueError(
             "The measurements y must be a batch (B, ...) of real or complex numbers, not "
             f"{shown(y)}."
         )
     check_finite("The measurements y", y)
+    if isinstance(sigma_y, Tensor) and sigma_y.ndim and len(sigma_y) not in (1, len(y)):
+        raise ValueError(
+            f"sigma_y must be one number, or one for each of the {len(y)} measurements, but has "
+            f"the shape {tuple(sigma_y.shape)}."
+        )
 
 
 @checked
@@ -144,8 +150,7 @@ class PosteriorDenoiser(BaseDenoiser):
             )
         if (check_real("The spectrum", spectrum) < 0).any():
             raise ValueError(f"Variances must be >= 0, but one is {spectrum.min():g}.")
-        check_noise(sigma_y)
-        _check_measurements(y)
+        _check_measurements(y, sigma_y)
         self.denoiser = denoiser
         self.process = denoiser.process
         self.classes = denoiser.classes
@@ -228,8 +233,7 @@ class DPSDenoiser(BaseDenoiser):
         super().__init__()
         if not step > 0:
             raise ValueError(f"The step of DPS must be > 0, but is {step:g}.")
-        check_noise(sigma_y)
-        _check_measurements(y)
+        _check_measurements(y, sigma_y)
         self.denoiser = denoiser
         self.process = denoiser.process
         self.classes = denoiser.classes
