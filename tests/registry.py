@@ -40,6 +40,7 @@ OUTSIDE = {
     "data": "images, not models",
     "exports": "what the others export",
     "files": "functions alone",
+    "memory": "functions alone",
     "metrics": "measure images",
     "pictures": "functions alone",
     "plots": "pictures",
