@@ -40,6 +40,7 @@ OUTSIDE = {
     "data": "images, not models",
     "exports": "what the others export",
     "files": "functions alone",
+    "memory": "functions alone",
     "metrics": "measure images",
     "pictures": "functions alone",
     "plots": "pictures",
@@ -49,6 +50,7 @@ OUTSIDE = {
     "saving": "functions alone",
     "slots": "functions alone",
     "studies": "settings of experiments, read from a file of their own",
+    "signals": "what ends a command",
     "tensors": "files",
     "training": "has its own record of its settings",
 }

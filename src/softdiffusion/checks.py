@@ -12,6 +12,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from .quoting import shortened
+
 __all__ = [
     "LARGEST",
     "REAL_TYPES",
@@ -70,8 +72,7 @@ def shown(value: object) -> str:
         kind = "tensor" if isinstance(value, Tensor) else "NumPy array"
         return f"a {kind} of shape {tuple(value.shape)} and type {value.dtype}"
     if value is None or isinstance(value, bool | int | float | complex | str | bytes):
-        text = f"{value:g}" if isinstance(value, float) else repr(value)
-        return text if len(text) <= 60 else f"{text[:50]}..."
+        return f"{value:g}" if isinstance(value, float) else shortened(value)
     name = type(value).__name__
     return f"an {name}" if name[0] in "AEIOUaeiou" else f"a {name}"
 

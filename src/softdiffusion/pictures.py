@@ -24,11 +24,12 @@ import torch
 from torch import Tensor
 
 from .files import check_regular
+from .quoting import in_one_line
 
 if TYPE_CHECKING:
     from PIL import Image
 
-__all__ = ["in_one_line", "is_grey", "read_picture", "suffixes", "to_grey", "to_pixels"]
+__all__ = ["is_grey", "read_picture", "suffixes", "to_grey", "to_pixels"]
 
 #: The formats that are read, as far as the installed Pillow has them; HEIF comes by a plugin.
 _FORMATS = ["PNG", "JPEG", "GIF", "BMP", "WEBP", "TIFF", "AVIF", "JPEG2000", "PPM", "QOI", "HEIF"]
@@ -123,11 +124,6 @@ def suffixes() -> frozenset[str]:
     formats = {*_formats(), "MPO"}  # JPEG with more pictures behind, which Pillow tells apart
     known = {suffix for suffix, name in Image.registered_extensions().items() if name in formats}
     return frozenset(known - {".pfm"})  # has 32 bits a value
-
-
-def in_one_line(text: object) -> str:
-    """A text with line breaks and whatever else can't be printed escaped, for messages."""
-    return "".join(c if c.isprintable() else ascii(c)[1:-1] for c in str(text))
 
 
 @functools.cache

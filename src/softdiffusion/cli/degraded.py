@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from ..data import image_files, read_images
-from ..pictures import in_one_line
+from ..quoting import in_one_line
 
 __all__ = ["Degraded", "read_degraded", "read_originals"]
 

@@ -1,13 +1,13 @@
 """How a command ends: the sentence for whatever was raised."""
 
 import errno
-import math
 import os
 import re
 import traceback
 from collections.abc import Sequence
 from pathlib import Path
 
+from ..memory import asked, is_refused
 from .wording import plain
 
 __all__ = ["sentence"]
@@ -36,18 +36,6 @@ _REMEDIES = {
     errno.EBUSY: "another program uses it; give the same command again once it has ended",
     errno.ETXTBSY: "another program uses it; give the same command again once it has ended",
 }
-
-#: How torch, NumPy and the operating system say that there is not so much memory.
-_NO_MEMORY = re.compile(
-    r"allocate memory|not enough memory|out of memory|Unable to allocate|failed to allocate"
-    r"|bad_alloc|size calculation overflowed|multiplication overflow|array is too big"
-    r"|Maximum allowed dimension|too many dimensions|invalid argument.*mmap",
-    re.IGNORECASE,
-)
-
-#: How they say how much it was.
-_BYTES = re.compile(r"(?:allocate|buffer of|for) (\d+) bytes")
-_AMOUNT = re.compile(r"allocate (\d+(?:\.\d*)?) ([KMGTPE])iB", re.IGNORECASE)
 
 #: The arguments that a command's memory grows with, by the ends of their names.
 _SIZES = (
@@ -82,10 +70,8 @@ def sentence(error: Exception, given: Sequence[str]) -> str:
         return f"A file of arguments is not text ({message}); save it as UTF-8."
     if system is not None:
         return _of_system(*system)
-    if isinstance(error, MemoryError) or (
-        isinstance(error, RuntimeError | ValueError) and _NO_MEMORY.search(message)
-    ):
-        return _of_memory(message, given)
+    if is_refused(error):
+        return _of_memory(error, given)
     if isinstance(error, RecursionError):
         return (
             "A file or an argument is nested too deeply; write it flatter, or restore it from a "
@@ -111,16 +97,12 @@ def _of_system(number: int, place: str) -> str:
     return f"{place or 'A file'}: {reason}; {remedy}."
 
 
-def _of_memory(message: str, given: Sequence[str]) -> str:
-    if "CUDA" in message:
+def _of_memory(error: Exception, given: Sequence[str]) -> str:
+    if "CUDA" in str(error):
         return "The memory of the GPU is full; give a smaller --batch_size."
-    amount = ""
-    if found := _BYTES.search(message):
-        amount = f" {_readable(int(found[1]))}"
-    elif found := _AMOUNT.search(message):
-        amount = f" {_readable(float(found[1]) * 1024 ** (' KMGTPE'.index(found[2].upper())))}"
+    amount = asked(error)
     needs = (
-        f"needs{amount} of memory at once, which this machine does not have"
+        f"needs {amount} of memory at once, which this machine does not have"
         if amount
         else "needs more memory at once than this machine has"
     )
@@ -136,11 +118,6 @@ def _sizes(given: Sequence[str]) -> str:
             value = value if equals else " ".join(given[index + 1 : index + 2])
             found.append(f"{flag} {value}")
     return " or ".join(found)
-
-
-def _readable(amount: float) -> str:
-    power = max(0, min(5, int(math.log10(max(amount, 1)) // 3)))
-    return f"{amount / 1000**power:.3g} {('bytes', 'kB', 'MB', 'GB', 'TB', 'PB')[power]}"
 
 
 def _of_nobody(error: Exception, message: str) -> str:

@@ -15,9 +15,9 @@ from ..corruptions import Corruption
 from ..data import Images, open
 from ..denoisers import BaseDenoiser
 from ..operators import LinearOperator
-from ..pictures import in_one_line
 from ..plots import save_grid, save_images, save_strip
 from ..process import SoftDiffusion
+from ..quoting import in_one_line
 from ..random import generators
 from ..restoration import Plan, Restoration, follow, make_plan, pseudo_inverse, wiener
 from ..restoration.doubts import ROUNDING, against_residuals

@@ -19,7 +19,8 @@ from ..operators import (
     Scale,
     Transform,
 )
-from ..pictures import in_one_line, read_picture, to_grey
+from ..pictures import read_picture, to_grey
+from ..quoting import in_one_line
 from .corruption import Corruption
 from .frequencies import frequencies, periodic_frequencies
 

@@ -8,7 +8,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from ..pictures import in_one_line, read_picture, suffixes, to_pixels
+from ..pictures import read_picture, suffixes, to_pixels
+from ..quoting import in_one_line
 from .images import to_float
 from .listing import listed, summed
 

@@ -9,7 +9,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from ..pictures import in_one_line, is_grey, read_picture, suffixes, to_pixels
+from ..pictures import is_grey, read_picture, suffixes, to_pixels
+from ..quoting import in_one_line
 from .files import read_each
 from .images import Images, to_float
 from .layout import Layout, understood

@@ -4,7 +4,7 @@ from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
 
-from ..pictures import in_one_line
+from ..quoting import in_one_line
 from .listing import Listing, Parts, listed, summed, unread
 
 __all__ = ["Layout", "understood"]

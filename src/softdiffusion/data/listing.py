@@ -5,7 +5,8 @@ from collections import Counter
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from ..pictures import in_one_line, suffixes
+from ..pictures import suffixes
+from ..quoting import in_one_line
 
 __all__ = ["Listing", "Parts", "listed", "summed", "unread"]
 

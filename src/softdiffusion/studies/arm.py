@@ -7,7 +7,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Literal, get_args
 
-from .fields import file_name, shown, whole
+from ..quoting import shortened
+from .fields import file_name, whole
 
 __all__ = ["Arm", "Evaluation", "Start", "merge"]
 
@@ -44,12 +45,12 @@ class Evaluation:
         if self.start not in get_args(Start):
             raise ValueError(
                 f"The start of an evaluation must be one of {', '.join(get_args(Start))}, but is "
-                f"{shown(self.start)}."
+                f"{shortened(self.start)}."
             )
         if not self.calls or min(self.calls) < 1:
             raise ValueError(
                 f"The calls of {self.sampler} must be numbers of at least 1, but are "
-                f"{shown(list(self.calls))}."
+                f"{shortened(list(self.calls))}."
             )
         whole(f"The calls of {self.sampler}", max(self.calls), 1, _MOST_CALLS)
         if not self.label:

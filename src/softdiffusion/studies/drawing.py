@@ -12,10 +12,10 @@ from ..corruptions import GaussianBlur
 from ..denoisers import BaseDenoiser, Denoiser, Residual
 from ..presets import Preset, named
 from ..process import SoftDiffusion
+from ..quoting import shortened
 from ..samplers import Sampler
 from ..schedules import Geometric, Schedule
 from .arm import Evaluation
-from .fields import shown
 
 __all__ = ["build_sampler", "check_sampler"]
 
@@ -74,7 +74,7 @@ def check_sampler(arm: str, recipe: Mapping[str, Any], evaluation: Evaluation) -
         told = str(error) or type(error).__name__
         raise ValueError(
             f"The arm {arm} can't be measured by {evaluation.sampler} with the options "
-            f"{shown(dict(evaluation.options))}: {' '.join(told.split())}"
+            f"{shortened(dict(evaluation.options))}: {' '.join(told.split())}"
         ) from None
 
 

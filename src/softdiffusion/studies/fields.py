@@ -4,7 +4,9 @@ import math
 from collections.abc import Mapping
 from typing import Any
 
-__all__ = ["file_name", "listed", "mappings", "plain", "shown", "text", "whole"]
+from ..quoting import shortened
+
+__all__ = ["file_name", "listed", "mappings", "plain", "text", "whole"]
 
 #: What no file's name may hold on one system or another.
 _REFUSED = frozenset('<>:"/\\|?*')
@@ -25,7 +27,7 @@ def file_name(what: str, value: Any) -> str:
         ValueError: If it is no text, could lead elsewhere or be no file's name on some system.
     """
     if not isinstance(value, str):
-        raise ValueError(f"{what} must be a text, but is {shown(value)}.")
+        raise ValueError(f"{what} must be a text, but is {shortened(value)}.")
     fits = (
         value[:1].isalnum()
         and value.isprintable()
@@ -38,7 +40,7 @@ def file_name(what: str, value: Any) -> str:
         raise ValueError(
             f"{what} becomes a part of file names, so it must begin with a letter or a digit and "
             f"have at most {_LONGEST} bytes, no space or dot at its end, and none of "
-            f"{' '.join(sorted(_REFUSED))}, but is {shown(value)}; choose another name."
+            f"{' '.join(sorted(_REFUSED))}, but is {shortened(value)}; choose another name."
         )
     return value
 
@@ -48,32 +50,33 @@ def plain(what: str, value: Any) -> None:
     if isinstance(value, Mapping):
         for key, item in value.items():
             if not isinstance(key, str) or not key.isprintable():
-                raise ValueError(f"The keys of {what} must be texts, but one is {shown(key)}.")
+                raise ValueError(f"The keys of {what} must be texts, but one is {shortened(key)}.")
             plain(what, item)
     elif isinstance(value, list):
         for item in value:
             plain(what, item)
     elif isinstance(value, str):
         if any("\ud800" <= character <= "\udfff" for character in value):
-            raise ValueError(f"{what} holds {shown(value)}, which is no text; write it anew.")
+            raise ValueError(f"{what} holds {shortened(value)}, which is no text; write it anew.")
     elif isinstance(value, float):
         if math.isnan(value):
             raise ValueError(f"{what} holds nan, which is no number; write another value.")
     elif value is not None and type(value) not in (bool, int):
         raise ValueError(
-            f"{what} holds {shown(value)}, which is neither text nor number; write it in quotes."
+            f"{what} holds {shortened(value)}, which is neither text nor number; write it in "
+            "quotes."
         )
 
 
 def mappings(what: str, value: Any) -> dict[str, Mapping[str, Any]]:
     """A mapping of names to mappings, which may be left empty."""
     if not isinstance(value, Mapping):
-        raise ValueError(f"{what} must be names with what they change, but are {shown(value)}.")
+        raise ValueError(f"{what} must be names with what they change, but are {shortened(value)}.")
     for key, changes in value.items():
         if not isinstance(key, str) or not isinstance(changes, Mapping | None):
             raise ValueError(
-                f"{what} must be texts with what they change, but one is {shown(key)}: "
-                f"{shown(changes)}."
+                f"{what} must be texts with what they change, but one is {shortened(key)}: "
+                f"{shortened(changes)}."
             )
     return {key: changes or {} for key, changes in value.items()}
 
@@ -83,7 +86,7 @@ def listed(what: str, value: Any, kind: type = object) -> list[Any]:
     if not isinstance(value, list) or not value or not all(isinstance(one, kind) for one in value):
         of_kind = " of texts" if kind is str else ""
         raise ValueError(
-            f"{what} must be a list{of_kind} that is not empty, but are {shown(value)}."
+            f"{what} must be a list{of_kind} that is not empty, but are {shortened(value)}."
         )
     return value
 
@@ -91,26 +94,17 @@ def listed(what: str, value: Any, kind: type = object) -> list[Any]:
 def text(what: str, value: Any) -> None:
     """Raises a ValueError unless a value is a text of one line."""
     if not isinstance(value, str):
-        raise ValueError(f"{what} must be a text, but is {shown(value)}.")
+        raise ValueError(f"{what} must be a text, but is {shortened(value)}.")
     if not value.isprintable():
-        raise ValueError(f"{what} must be a text of one line, but is {shown(value)}.")
+        raise ValueError(f"{what} must be a text of one line, but is {shortened(value)}.")
 
 
 def whole(what: str, value: Any, least: int, most: int | None = None) -> int:
     """A whole number between two others."""
     if type(value) is not int or value < least:
         raise ValueError(
-            f"{what} must be a whole number of at least {least}, but is {shown(value)}."
+            f"{what} must be a whole number of at least {least}, but is {shortened(value)}."
         )
     if most is not None and value > most:
-        raise ValueError(f"{what} must be at most {most:,}, but is {shown(value)}.")
+        raise ValueError(f"{what} must be at most {most:,}, but is {shortened(value)}.")
     return value
-
-
-def shown(value: Any) -> str:
-    """A value as a message shows it, shortened."""
-    try:
-        words = repr(value)
-    except ValueError:  # Python writes no whole number of more than 4,300 digits
-        return "too long a number"
-    return words if len(words) <= 120 else f"{words[:80]} ... {words[-20:]}"

@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from ..files import parse_json, read_bytes
-from .fields import shown
+from ..quoting import shortened
 
 __all__ = ["read_losses"]
 
@@ -34,10 +34,10 @@ def read_losses(path: Path) -> list[dict[str, Any]]:
 def _images(record: Any, before: int) -> int:
     """The images that were seen, if a row says that and the speed."""
     if not isinstance(record, dict):
-        raise ValueError(f"it is {shown(record)}")
+        raise ValueError(f"it is {shortened(record)}")
     images, speed = record.get("images"), record.get("images_per_second")
     if not isinstance(images, int) or not before < images < 2**53:
-        raise ValueError(f"its images are {shown(images)}, after {before}")
+        raise ValueError(f"its images are {shortened(images)}, after {before}")
     if not isinstance(speed, int | float) or not 0 < speed < math.inf:
-        raise ValueError(f"its images_per_second are {shown(speed)}")
+        raise ValueError(f"its images_per_second are {shortened(speed)}")
     return images

@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import Any
 
 from ..presets import PRESETS
+from ..quoting import shortened
 from ..slots import CLASSES, PACKAGE, is_within
-from .fields import shown
 
 __all__ = ["check_classes", "check_modules", "importable"]
 
@@ -87,9 +87,9 @@ def check_classes(arm: str, recipe: Mapping[str, Any], trust: Sequence[str], pat
             _check_part(arm, class_path, name)
         elif not any(is_within(module, root) for root in trust):
             raise ValueError(
-                f"The arm {arm} names {shown(class_path)}, which is not softdiffusion's, and whose "
-                f"code would be run; if you trust it, write trust: [{module.split('.')[0]}] into "
-                f"{path}."
+                f"The arm {arm} names {shortened(class_path)}, which is not softdiffusion's, and "
+                "whose code would be run; if you trust it, write trust: "
+                f"[{module.split('.')[0]}] into {path}."
             )
 
 
@@ -97,8 +97,8 @@ def _check_part(arm: str, class_path: str, name: str) -> None:
     """Raises unless a class of the package is a part of models, or a preset; others open files."""
     if name not in PRESETS and not any(name in names for names in CLASSES.values()):
         raise ValueError(
-            f"The arm {arm} names {shown(class_path)}, which is no part of a model; name one of "
-            f"{PACKAGE}'s {', '.join(CLASSES)}."
+            f"The arm {arm} names {shortened(class_path)}, which is no part of a model; name one "
+            f"of {PACKAGE}'s {', '.join(CLASSES)}."
         )
 
 

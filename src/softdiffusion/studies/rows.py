@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from ..files import drafted, locked, parse_json, read_bytes
-from .fields import shown
+from ..quoting import shortened
 from .study import Study
 
 __all__ = ["Key", "Rows", "key_of"]
@@ -157,7 +157,7 @@ def key_of(row: dict[str, Any]) -> Key:
 def _parse(line: bytes) -> dict[str, Any]:
     row = parse_json(line)
     if not isinstance(row, dict):
-        raise ValueError(f"it is {shown(row)}")
+        raise ValueError(f"it is {shortened(row)}")
     _check(row)
     return row
 
@@ -180,7 +180,7 @@ def _check(row: dict[str, Any]) -> None:
             and (not number or _is_finite(value))
         )
         if not fits:
-            raise ValueError(f"its {name} is {shown(value)}")
+            raise ValueError(f"its {name} is {shortened(value)}")
 
 
 def _is_finite(value: float) -> bool:

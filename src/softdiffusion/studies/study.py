@@ -10,11 +10,12 @@ from pathlib import Path
 from typing import Any
 
 from ..files import read_yaml
+from ..quoting import shortened
 from ..saving import checkpoints
 from ..training import RECIPE, TrainingOptions
 from .arm import Arm, Evaluation, merge
 from .drawing import check_sampler
-from .fields import file_name, listed, mappings, plain, shown, text, whole
+from .fields import file_name, listed, mappings, plain, text, whole
 from .modules import check_classes
 
 __all__ = ["ARM", "Arm", "Evaluation", "Study", "merge", "read_mapping"]
@@ -249,7 +250,7 @@ def _arm(
     seeds = listed(f"The seeds of {name}", chosen["seeds"])
     seeds = [whole(f"A seed of {name}", seed, 0, _MOST_SEED) for seed in seeds]
     if len(set(seeds)) < len(seeds):
-        raise ValueError(f"The seeds of {name} must differ, but are {shown(seeds)}.")
+        raise ValueError(f"The seeds of {name} must differ, but are {shortened(seeds)}.")
     evaluations = tuple(
         map(_evaluation, listed(f"The evaluations of {name}", chosen["evaluations"]))
     )
@@ -272,7 +273,7 @@ def _evaluation(entry: Any) -> Evaluation:
     if not isinstance(entry, Mapping) or not {"sampler", "calls"} <= entry.keys() <= known:
         raise ValueError(
             f"An evaluation has a sampler and calls, and may have options, start and label, but "
-            f"one is {shown(entry)}."
+            f"one is {shortened(entry)}."
         )
     for key in {"sampler", "label"} & entry.keys():
         text(f"The {key} of an evaluation", entry[key])
@@ -280,12 +281,12 @@ def _evaluation(entry: Any) -> Evaluation:
     if not isinstance(calls, list) or not all(type(number) is int for number in calls):
         raise ValueError(
             f"The calls of {entry['sampler']} must be a list of whole numbers, but are "
-            f"{shown(calls)}."
+            f"{shortened(calls)}."
         )
     if not isinstance(entry.get("options", {}), Mapping):
         raise ValueError(
             f"The options of {entry['sampler']} must be names with values, but are "
-            f"{shown(entry['options'])}."
+            f"{shortened(entry['options'])}."
         )
     return Evaluation(**{**entry, "calls": tuple(calls)})
 
@@ -304,7 +305,8 @@ def _modules(path: Path, value: Any) -> tuple[str, ...]:
     for name in names:
         if not all(map(str.isidentifier, name.split("."))):
             raise ValueError(
-                f"The modules that {path} trusts must be dotted names, but one is {shown(name)}."
+                f"The modules that {path} trusts must be dotted names, but one is "
+                f"{shortened(name)}."
             )
     return tuple(names)
 

@@ -1,9 +1,9 @@
 """Training on accelerate: one readable loop, checkpoints, records."""
 
+from ..memory import enough_memory
 from ..signals import Stopped
 from .check import check
 from .claim import RECIPE, alone, claim
-from .memory import enough_memory
 from .options import TrainingOptions
 from .processes import processes
 from .train import train

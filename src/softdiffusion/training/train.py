@@ -15,6 +15,7 @@ from ..arguments import checked
 from ..checks import ImageLike
 from ..data import DataOrder, Images, as_set
 from ..denoisers import EMA, BaseDenoiser
+from ..memory import enough_memory
 from ..objectives import Objective
 from ..priors import Prior
 from ..random import generators
@@ -25,7 +26,6 @@ from .check import check
 from .checkpoint import Checkpoint, Checkpoints, written
 from .claim import alone, claim
 from .labels import labels_of, names_of
-from .memory import enough_memory
 from .options import TrainingOptions
 from .processes import own_state, processes
 from .records import LossMeter, Records
