@@ -55,7 +55,9 @@ def demo(out: Path, images: int | None) -> None:
     corrupt = run(f"corrupt {recipe} --out {out}")
     schedule = run(f"schedule {recipe} --levels 32 --out {out}/schedule")
     train = run(f"train {recipe} --out {out}/model{length}")
-    rows = [json.loads(line) for line in (out / "model" / "stats.jsonl").read_text().splitlines()]
+    rows = [
+        json.loads(line) for line in (out / "model" / "stats.jsonl").read_text("utf-8").splitlines()
+    ]
     plot_losses(rows, out / "losses.png")
     sample = run(f"sample --model {out}/model --out {out}/samples --animation true")
     evaluate = run(
@@ -63,7 +65,7 @@ def demo(out: Path, images: int | None) -> None:
         f"--samplers [{samplers}] --steps [5,10,30]"
     )
     grids = [f"report/{name}-30.png" for name in SAMPLERS]
-    summary = (out / "report" / "report.md").read_text().split("## ")[0]
+    summary = (out / "report" / "report.md").read_text("utf-8").split("## ")[0]
     minutes = (time.perf_counter() - start) / 60
     page = [
         "<!doctype html><meta charset=utf-8><title>softdiffusion: digits</title>",
@@ -102,7 +104,7 @@ def demo(out: Path, images: int | None) -> None:
         table(summary),
         '<p><img src="report/distance.png" alt="distance against network calls"></p>',
     ]
-    (out / "index.html").write_text("\n".join(page))
+    (out / "index.html").write_text("\n".join(page), "utf-8")
     print(f"\nopen {out / 'index.html'} (made in {minutes:.1f} minutes)")
 
 

@@ -190,3 +190,32 @@ def test_another_code_page(encoding, trained, tmp_path):
     )
     assert done.returncode == 0, done.stderr
     assert "Fréchet" in (tmp_path / "report.md").read_text(encoding="utf-8")
+
+
+@pytest.mark.skipif(os.name == "nt", reason="Windows does not delete a folder that is in use")
+def test_a_working_directory_that_was_deleted_is_named(tmp_path):
+    command = [sys.executable, "-m", "softdiffusion", "info", "--model", str(tmp_path)]
+    gone = 'import os, sys; os.mkdir("gone"); os.chdir("gone"); os.rmdir("../gone")'
+    gone += "; os.execv(sys.argv[1], sys.argv[1:])"
+    environment = os.environ | {"PYTHONPATH": str(Path(sd.__file__).parents[1])}
+    ended = subprocess.run(
+        [sys.executable, "-c", gone, *command],
+        cwd=tmp_path,
+        env=environment,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert ended.returncode == 1
+    assert ended.stderr.startswith("softdiffusion info: The folder that it runs in was deleted;")
+    assert ended.stderr.count("\n") == 1
+
+
+@pytest.mark.skipif(os.name == "nt", reason="needs a shell of POSIX")
+def test_a_command_whose_streams_are_closed_does_its_work(trained, tmp_path):
+    words = [sys.executable, "-m", "softdiffusion", "sample", "--model", str(trained)]
+    words += ["--count", "2", "--steps", "2", "--out", str(tmp_path / "out")]
+    environment = os.environ | {"PYTHONPATH": str(Path(sd.__file__).parents[1])}
+    closed = ["sh", "-c", 'exec "$@" >&- 2>&-', "sh", *words]
+    assert subprocess.run(closed, env=environment, check=False).returncode == 0
+    assert len(list((tmp_path / "out" / "images").iterdir())) == 2

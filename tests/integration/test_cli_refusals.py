@@ -42,6 +42,7 @@ WRONG = {
     "study": "name what to do and the file, such as: softdiffusion study run stud",
     "study run": "name what to do and the file, such as: softdiffusion study run stud",
     # Beyond what a command can do
+    f"{TINY} --out OUT --batch_size 9999999999999": "batch_size must be at most 1,000,000, but is",
     f"{TINY} --out OUT --images 99999999999999999999": r"--images must be in \[1, 999999999999\],",
     "sample --model RUN --out OUT --count 1000000000000": r"--count must be in \[1, 1000000\], but",
     "evaluate --model RUN --out OUT --count 1000000000000": r"--count must be in \[1, 1000000\],",

@@ -55,9 +55,13 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
 
 def _run(given: list[str], command: str) -> None:
+    for name in ("stdout", "stderr"):
+        if getattr(sys, name) is None:  # closed, so that progress bars and the next file fall in
+            setattr(sys, name, open(os.devnull, "w", encoding="utf-8"))  # noqa: SIM115
     for stream in (sys.stdout, sys.stderr):
         if hasattr(stream, "reconfigure"):  # a locale may lack the signs that are printed
             stream.reconfigure(errors="backslashreplace")
+    _check_here(command)
 
     def leave(signum: int, frame: FrameType | None) -> NoReturn:
         # While modules are imported there is nothing to tidy up, and an exception in the midst of
@@ -73,6 +77,20 @@ def _run(given: list[str], command: str) -> None:
         _flush()
         raise
     _flush()
+
+
+def _check_here(command: str) -> None:
+    """Ends where the working directory was deleted, for there torch's libraries end by themselves.
+
+    Relative paths have no meaning there either.
+    """
+    try:
+        os.getcwd()
+    except FileNotFoundError:
+        sys.exit(
+            f"{command}: The folder that it runs in was deleted; change to another by cd, and give "
+            "the same command again."
+        )
 
 
 def _first_word(given: list[str]) -> list[str]:

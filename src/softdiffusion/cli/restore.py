@@ -294,7 +294,7 @@ def _data(arguments: Namespace, needed: bool) -> Images | None:
         )
     try:
         return None if name is None else open(name, size=size, channels=channels)
-    except OSError:
+    except (OSError, ValueError):  # gone, or changed since
         if needed or arguments.data is not None:
             raise
         return None

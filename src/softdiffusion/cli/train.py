@@ -98,6 +98,11 @@ def _describe(
     )
     for note in data.notes:
         print(note)
+    if classes is not None and denoiser.classes > len(classes):
+        print(
+            f"the network has {denoiser.classes} classes, but the data {len(classes)}; those beyond "
+            f"are never learned; for as many give --backbone.classes {len(classes)}"
+        )
     images = options.whole_batches(arguments.images)
     warmup, decay = options.ramps(images)
     if warmup + decay < options.warmup + options.decay:

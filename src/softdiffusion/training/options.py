@@ -12,6 +12,9 @@ __all__ = ["TrainingOptions"]
 Times = Literal["stratified", "importance"]
 Precision = Literal["no", "bf16", "fp16"]
 
+#: Larger ones list more images than memory has room for, before it is said.
+_LARGEST_BATCH = 1_000_000
+
 
 @checked
 @dataclass(frozen=True)
@@ -67,6 +70,10 @@ class TrainingOptions:
         for name in ("batch_size", "log_every", "checkpoint_every"):
             if getattr(self, name) < 1:
                 raise ValueError(f"{name} must be at least 1, but is {getattr(self, name)}.")
+        if self.batch_size > _LARGEST_BATCH:
+            raise ValueError(
+                f"batch_size must be at most {_LARGEST_BATCH:,}, but is {self.batch_size:,}."
+            )
         for name in ("warmup", "decay", "sample_every"):
             if getattr(self, name) < 0:
                 raise ValueError(f"{name} must be >= 0, but is {getattr(self, name)}.")
