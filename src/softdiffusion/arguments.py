@@ -246,7 +246,7 @@ def _within(place: str, value: Any, kind: Any) -> Any:
     if isinstance(value, np.bool_ | np.number):
         value = value.item()
     if isinstance(value, int) and not -(2**63) <= value < 2**63:
-        raise _HugeError(f"{place} is too large a number, {shown(value)}.")
+        raise _HugeError(f"{place} must be in [-2^63, 2^63), but is {shown(value)}.")
     if origin is float and not -LARGEST <= value <= LARGEST:  # NaN is not
         raise _BeyondError(
             f"{place} must be in [{-LARGEST:g}, {LARGEST:g}], but is {shown(value)}."

@@ -120,9 +120,11 @@ def _from_arrays(name: str, value: Any) -> Tensor:
         return _from_numpy(name, value)
     pictures = list(value) if isinstance(value, list | tuple) else [value]
     if not pictures or not all(map(_is_picture, pictures)):
+        remedy = "; give its .tensor()" if callable(getattr(value, "tensor", None)) else ""
         raise TypeError(
             f"{name} must be a tensor or a NumPy array (N, C, H, W), or images of Pillow, but are "
-            f"{shown(pictures[0] if isinstance(value, list | tuple) and pictures else value)}."
+            f"{shown(pictures[0] if isinstance(value, list | tuple) and pictures else value)}"
+            f"{remedy}."
         )
     kinds = sorted({f"{p.mode} of {p.size[0]} x {p.size[1]}" for p in pictures})
     if len(kinds) > 1 or pictures[0].mode not in ("L", "RGB"):
@@ -141,6 +143,8 @@ def _is_picture(value: object) -> bool:
 
 
 def _from_numpy(name: str, array: np.ndarray) -> Tensor:
+    if np.ma.is_masked(array):
+        raise ValueError(f"{name} hold masked entries; fill them, as by array.filled(0).")
     try:
         # A copy: torch takes neither negative strides, nor arrays that it must not write to.
         return torch.from_numpy(array.astype(array.dtype.newbyteorder("="), order="C"))
@@ -240,15 +244,32 @@ def check_finite(name: str, value: Tensor) -> Tensor:
     return value
 
 
-def check_data(data: ImageLike, name: str = "The images") -> Tensor:
+def check_data(data: ImageLike, name: str = "The images", clean: bool = True) -> Tensor:
     """Returns images, (N, C, ...), if they are finite real numbers, without their gradient.
+
+    Arguments:
+        data: The images.
+        name: What they are called in the message, in the plural.
+        clean: Whether they are images and no measurements: those without any number below zero,
+            but with some above 2, are taken for bytes.
 
     Raises:
         TypeError: If they are no images.
-        ValueError: If they are not finite, as `as_images` says, or beyond 1e9.
+        ValueError: If they are not finite, as `as_images` says, bytes, or beyond 1e9.
     """
-    images = check_finite(name, as_images(name, data).detach())
-    if not is_traced() and images.abs().max() > LARGEST:
+    images = as_images(name, data).detach()
+    if images.device.type == "meta":
+        raise ValueError(f"{name} lie on the meta device, where they have no numbers.")
+    check_finite(name, images)
+    if is_traced():
+        return images
+    low, high = images.min(), images.max()
+    if clean and low >= 0 and high > 2:
+        raise ValueError(
+            f"{name} must lie in [-1, 1], but go from {low:g} to {high:g}; bring bytes there by "
+            "x / 127.5 - 1."
+        )
+    if max(high, -low) > LARGEST:
         raise ValueError(f"{name} must lie in [-1, 1], but reach {images.abs().max():g}.")
     return images
 

@@ -138,7 +138,7 @@ class SoftDiffusion:
             ValueError: If a time lies outside [0, 1], or s > t.
         """
         t, s = _time(t), _time(s)
-        if (s > t).any():
+        if not is_traced() and (s > t).any():
             raise ValueError(
                 f"A hop goes to an earlier time, but from {t.tolist()} it goes to {s.tolist()}."
             )

@@ -111,6 +111,15 @@ def test_sample_writes_a_grid_pictures_and_an_animation(trained, tmp_path):
         assert animation.n_frames == 4  # three calls and the images
 
 
+def test_an_animation_does_not_stay_beside_other_images(trained, tmp_path, capsys):
+    (tmp_path / "trajectory.gif").write_bytes(b"of other images")
+    with pytest.raises(SystemExit) as stop:
+        run(f"sample --model {trained} --out {tmp_path} {SAMPLE}")
+    assert "trajectory.gif, which would stay beside the new images" in str(stop.value)
+    assert [path.name for path in tmp_path.iterdir()] == ["trajectory.gif"]
+    run(f"sample --model {trained} --out {tmp_path} --animation true {SAMPLE}")
+
+
 def test_samples_do_not_depend_on_how_many_are_drawn_at_a_time(trained, tmp_path):
     for size in (1, 256):
         run(f"sample --model {trained} --out {tmp_path / str(size)} --batch_size {size} {SAMPLE}")

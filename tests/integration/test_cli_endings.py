@@ -132,7 +132,7 @@ def test_an_empty_place_is_not_the_current_one(out, trained, capsys, monkeypatch
         with pytest.raises(SystemExit) as stop:
             main([*SAMPLE.format(trained).split()[:-1], *given])
         assert stop.value.code == 2
-        assert "--out is empty; give it a value, or leave it out" in capsys.readouterr().err
+        assert "--out is empty; give it a value" in capsys.readouterr().err
     assert not list(tmp_path.iterdir())
 
 

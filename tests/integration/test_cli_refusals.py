@@ -1,9 +1,12 @@
 """A wrong command says in one sentence which value is wrong and what to do about it."""
 
 import re
+import shutil
 
 import pytest
 
+import softdiffusion as sd
+from softdiffusion.cli.main import main
 from tests.command import RECIPES, TINY, contents
 
 SCHEDULE = f"schedule --config {RECIPES / 'digits.yaml'} --out OUT"
@@ -36,6 +39,14 @@ WRONG = {
     "evaluate --model RUN --out OUT --count 3": "at least 8 .* but there are 3",
     "evaluate --model RUN --out OUT --steps [4,0]": "--steps must be a whole number > 0, but is 0",
     "evaluate --model RUN --out OUT --steps []": "name at least one of --samplers and --steps",
+    "study": "name what to do and the file, such as: softdiffusion study run stud",
+    "study run": "name what to do and the file, such as: softdiffusion study run stud",
+    # Beyond what a command can do
+    f"{TINY} --out OUT --images 99999999999999999999": r"--images must be in \[1, 999999999999\],",
+    "sample --model RUN --out OUT --count 1000000000000": r"--count must be in \[1, 1000000\], but",
+    "evaluate --model RUN --out OUT --count 1000000000000": r"--count must be in \[1, 1000000\],",
+    "sample --model RUN --out OUT --count 1 --seed 99999999999999999999": r"in \[-2\^63, 2\^63\)",
+    f"{TINY} --out OUT --size 1": r"does not take images of \(1, 1, 1\) .*; choose another --size",
     # Not a number
     f"{SCHEDULE} --epsilon nan": "--epsilon must be a number or null, but is nan; see",
     f"{SCHEDULE} --schedule.max_severity nan": "--schedule.max_severity must be a number, but is",
@@ -55,6 +66,7 @@ WRONG = {
     f"{TINY} --out OUT --backbone softdiffusion.Residual": "Residual is not a Module; see",
     f"{TINY} --out OUT --precision fp8": "must be one of 'no', 'bf16', 'fp16', but is fp8; see",
     f"{TINY} --out OUT --dry_run maybe": "--dry_run must be true or false, but is maybe; see",
+    f"{TINY} --out OUT --data RUN": "use folder:.*run for the pictures of that folder",
     f"{TINY} --out OUT --data nothing": "Unknown data 'nothing'; use digits, fashion-mnist,",
     "sample --model RUN --out OUT --sampler.stpes 3": "--sampler: the argument stpes is not acc",
     "sample --model RUN --out OUT --sampler NuSampler": "--sampler: .* required: nu; see",
@@ -70,7 +82,7 @@ WRONG = {
     f"{TINY} --out OUT --data folder:OUT/none": "There is no folder .*none; check the path",
     f"{TINY} --out OUT --data fashion-mnist:OUT": "is not in .*; install .* or name the folder",
     f"{TINY} --out OUT --config OUT/none.yaml": "--config: File does not exist: .*none.yaml",
-    f"{TINY} --out OUT --schedule OUT/none.yaml": "--schedule: no file .*none.yaml and no class",
+    f"{TINY} --out OUT --schedule OUT/none.yaml": "There is no file .*none.yaml; check the path",
     f"{TINY} --out RUN/recipe.yaml": "l is to be a folder, but .*recipe.yaml is a file; choose",
     "sample --model RUN --out RUN/recipe.yaml/x": "x is to be a folder, but .*l is a file; choose",
     "sample --model OUT/none --out OUT": "none is not a saved model, .*; check the path",
@@ -90,3 +102,34 @@ def test_a_wrong_value_is_named_and_nothing_is_written(command, trained, tmp_pat
     assert re.search(WRONG[command], line), line
     assert not contents(tmp_path)
     assert contents(trained) == before
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        f"{TINY} --data folder:DATA --out DATA/runs/a",
+        f"{TINY} --data folder:DATA --out DATA",
+        "corrupt --data folder:DATA --out DATA/../NAME/cat",
+        "schedule --data folder:DATA --out DATA/train",
+        "sample --model RUN --out DATA/samples --count 1",
+        "evaluate --model RUN --out DATA/report --data folder:DATA --count 8",
+        "restore --model RUN --out DATA/restored --data folder:DATA --input DATA/00.png",
+    ],
+)
+def test_no_command_puts_pictures_among_its_data(command, trained, pictures, tmp_path, refused):
+    run = shutil.copytree(trained, tmp_path / "run")
+    recipe = (run / "recipe.yaml").read_text().replace("data: digits", f"data: folder:{pictures}")
+    (run / "recipe.yaml").write_text(recipe)
+    before = contents(pictures)
+    places = {"DATA": str(pictures), "NAME": pictures.name, "RUN": str(run)}
+    for name, path in places.items():
+        command = command.replace(name, path)
+    line = refused(command)
+    assert re.search("lies in the data, .* would join; choose a folder outside of it", line), line
+    assert contents(pictures) == before
+
+
+def test_a_hidden_folder_in_the_data_is_no_data_and_may_be_written_to(pictures, tmp_path):
+    data = shutil.copytree(pictures, tmp_path / "data")
+    main(["corrupt", "--data", f"folder:{data}", "--out", str(data / ".strip")])
+    assert len(sd.data.open(f"folder:{data}").files) == 54

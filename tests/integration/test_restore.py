@@ -334,3 +334,30 @@ def test_sentences_name_flags_that_work(folder, capsys):
     assert "--sigma_y is 0; leave it out, and it is estimated, or give --severity" in said
     said = refused(folder, "--input {}/blurred --severity 1 --data digits --size 16", capsys)
     assert "give --size 8 and --channels 1" in said
+
+
+def test_steps_are_given_by_one_name_to_the_sampler_that_is_named_or_not(trained, tmp_path):
+    sd.plots.save_images(sd.data.load("digits", split="test")[:1], tmp_path / "in")
+    command = ["restore", "--model", str(trained), "--input", str(tmp_path / "in"), "--severity"]
+    command += ["1", "--samples", "1", "--steps", "2"]
+    main([*command, "--out", str(tmp_path / "a")])
+    main([*command, "--sampler", "multistep", "--out", str(tmp_path / "b")])
+    for name, sampler in (("a", "AncestralSampler"), ("b", "MultistepSampler")):
+        asked = read_json(tmp_path / name / "report.json")["arguments"]["sampler"]
+        assert asked["class_path"] == f"softdiffusion.{sampler}"
+        assert asked["init_args"]["steps"] == 2
+
+
+def test_a_restoration_that_was_refused_claims_nothing(trained, tmp_path, capsys):
+    sd.plots.save_images(sd.data.load("digits", split="test")[:1], tmp_path / "in")
+    out = tmp_path / "out"
+    command = ["restore", "--model", str(trained), "--input", str(tmp_path / "in"), "--out"]
+    command += [str(out), "--samples", "1", "--steps", "2"]
+    for wrong in ("-1", "1e9"):
+        with pytest.raises(SystemExit):
+            main([*command, "--severity", wrong])
+    main([*command, "--severity", "1"])
+    assert len(read_json(out / "report.json")["images"]) == 1
+    with pytest.raises(SystemExit) as stop:  # what has begun does, and says what it was asked for
+        main([*command, "--severity", "1", "--sigma_y", "0.1"])
+    assert "a restoration with no --sigma_y, not --sigma_y 0.1" in str(stop.value.code)

@@ -4,19 +4,24 @@ import json
 import os
 import re
 import shutil
+import signal
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 #: What depends on the clock alone: fields of JSON, and the last column of evaluate's table.
 CLOCK = re.compile(rb'"\w*(?:seconds|time|per_second|milliseconds|wall)\w*": [\d.e+-]+')
 SECONDS = re.compile(rb"\| \d+ \|$", re.MULTILINE)
 
-#: Files that tell the time and nothing else that matters.
-LEFT_OUT = ("events.out.tfevents", "losses.png")
+#: Files that tell the time, or what was said until a stop, and nothing else that matters.
+LEFT_OUT = ("events.out.tfevents", "log.txt", "fontlist")
+
+#: What tells operations of one kind apart, in the names of files.
+NUMBER = re.compile(r"[0-9]+|[0-9a-f]{64}")
 
 
 @dataclass
@@ -34,6 +39,14 @@ class Trial:
     def command(self, root: Path) -> list[str]:
         return self.arguments.replace("ROOT", str(root)).split()
 
+    def given(self) -> dict[str, bytes | None]:
+        """The tree of the inputs."""
+        return {
+            f"{name}/{file}": content
+            for name, folder in self.inputs.items()
+            for file, content in tree(folder).items()
+        }
+
     def prepare(self, root: Path) -> None:
         """A new folder, with the inputs alone."""
         shutil.rmtree(root, ignore_errors=True)
@@ -48,7 +61,7 @@ class Server:
     def __init__(self, process: subprocess.Popen) -> None:
         self.process = process
 
-    def run(self, trial: Trial, root: Path, **request: int) -> dict:
+    def run(self, trial: Trial, root: Path, **request: Any) -> dict:
         """The code of the command, what it said, and what it did to files."""
         assert self.process.stdin and self.process.stdout
         line = json.dumps({"root": str(root), "command": trial.command(root), **request})
@@ -108,25 +121,94 @@ def one_line(answer: dict) -> bool:
     )
 
 
+def badly_stopped(answer: dict, signum: int) -> list[str]:
+    """What is wrong with the end of a command that was stopped by a signal."""
+    if signum == signal.SIGKILL:
+        return []
+    said = [] if answer["code"] == 128 + signum else [f"it ended with {answer['code']}"]
+    return said if one_line(answer) else [*said, answer["told"].strip()[-600:]]
+
+
+def of_every_kind(seen: Sequence[str]) -> list[int]:
+    """The first and the last of the operations that differ in the numbers of their files alone."""
+    kinds: dict[str, list[int]] = {}
+    for index, operation in enumerate(seen):
+        kinds.setdefault(NUMBER.sub("N", operation), []).append(index)
+    return sorted({index for found in kinds.values() for index in (found[0], found[-1])})
+
+
+def unlike_at_kills(server: Server, trial: Trial, root: Path, every: int = 1) -> list[str]:
+    """Gives a command again after a kill at its operations; says where the tree is another one.
+
+    Operations that leave the same files are one.
+
+    Arguments:
+        server: What runs the command.
+        trial: The command.
+        root: The folder to run it in.
+        every: The step in the list of all operations.
+    """
+    copies = root.with_name("copies")
+    copies.mkdir()
+    trial.prepare(root)
+    whole = server.run(trial, root, copies=str(copies))
+    assert whole["code"] == 0, whole["told"]
+    expected = tree(root)
+    states: list[dict] = []
+    found = []
+    for point in of_every_kind(whole["seen"])[::every]:
+        state = tree(copies / str(point))
+        if state in states:
+            continue
+        states.append(state)
+        shutil.rmtree(root)
+        shutil.copytree(copies / str(point), root)
+        again = server.run(trial, root)
+        where = f"killed at {point} ({whole['seen'][point]})"
+        if again["code"] != 0:
+            found.append(f"{where}: the command then said {again['told'].strip()[-300:]}")
+            continue
+        found += [f"{where}: {what}" for what in differences(tree(root), expected)[:3]]
+    return found
+
+
 def failures(
-    server: Server, trial: Trial, root: Path, key: str, points: Callable[[dict], range | list[int]]
+    server: Server,
+    trial: Trial,
+    root: Path,
+    key: str,
+    points: Callable[[dict], Iterable[Any]],
 ) -> list[str]:
-    """Ends the command at each point, gives it again, and says where the tree is another one."""
+    """Disturbs the command at each point, gives it again, and says where the tree is another one.
+
+    Arguments:
+        server: What runs the command.
+        trial: The command.
+        root: The folder to run it in.
+        key: What happens: disk `full` from an operation on, files that are not `largest`, or `stop`
+            by a signal after some seconds.
+        points: Where, given what the server says of the whole command.
+    """
     trial.prepare(root)
     whole = server.run(trial, root)
     assert whole["code"] == 0, whole["told"]
     expected = tree(root)
+    given = {name: content for name, content in trial.given().items() if name in expected}
     found = []
     for point in points(whole):
         trial.prepare(root)
         ended = server.run(trial, root, **{key: point})
         where = f"{key} {point}"
-        if key != "largest":
-            where += f" ({(whole['seen'] + ['?'])[min(point, len(whole['seen']))]})"
-        if ended["code"] == 0 and key == "largest":
-            continue  # no file was so large
-        if key != "kill" and ended["code"] != 0 and not one_line(ended):
+        if key == "full":
+            where += f" ({whole['seen'][point]})"
+        if ended["code"] == 0 and key != "full":
+            continue  # no file was so large, or it ended before
+        if key != "stop" and ended["code"] != 0 and not one_line(ended):
             found.append(f"{where}: {ended['told'].strip()[-600:]}")
+        if key == "stop":
+            found += [f"{where}: {what}" for what in badly_stopped(ended, point[0])]
+        left = tree(root)
+        found += [f"{where}: {name} is lost" for name in given if left.get(name) != given[name]]
         again = server.run(trial, root)
         if again["code"] != 0:
             found.append(f"{where}: the command then said {again['told'].strip()[-300:]}")

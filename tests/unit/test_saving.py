@@ -216,6 +216,34 @@ for count, model in enumerate(itertools.cycle(models)):
     assert [file.name for file in home.iterdir()] == ["model"]
 
 
+def test_a_save_that_fails_between_its_renames_keeps_the_old_model(tmp_path):
+    program = """
+import sys
+import softdiffusion as sd
+path, other = sys.argv[1:]
+model = sd.load(other)[0]
+
+def refuse(event, arguments):
+    if event == "os.rename" and str(arguments[0]).endswith(".draft") and str(arguments[1]) == path:
+        raise OSError("no room for a name")
+
+sys.addaudithook(refuse)
+try:
+    sd.save(path, model)
+except OSError as error:
+    print(error)
+"""
+    home, other = tmp_path / "home", tmp_path / "other"
+    sd.save(home / "model", tiny(0))
+    sd.save(other, tiny(1))
+    arguments = [sys.executable, "-c", program, str(home / "model"), str(other)]
+    assert (
+        subprocess.run(arguments, capture_output=True, text=True).stdout == "no room for a name\n"
+    )
+    assert equal(weights_of(home / "model"), tiny(0).state_dict())
+    assert [file.name for file in home.iterdir()] == ["model"]
+
+
 def test_a_swap_that_was_interrupted_is_pointed_out(tmp_path):
     sd.save(tmp_path / "model", tiny())
     (tmp_path / "model").rename(tmp_path / ".model.old")

@@ -2,7 +2,8 @@
 
     python -m softdiffusion.cli.child FOLDER TRUST COMMAND ...
 
-It ends when the study does, and finds in FOLDER the modules that TRUST names, apart by commas.
+It ends when the study does, and finds in FOLDER the modules that TRUST names, apart by commas. Its
+recipe names classes of these alone, and parts of models.
 """
 
 import sys
@@ -10,11 +11,14 @@ from pathlib import Path
 
 from ..studies import end_with_parent, importable
 from .main import main
+from .parser import confine
 
 __all__: list[str] = []
 
 if __name__ == "__main__":
     end_with_parent()
     folder, trust, *arguments = sys.argv[1:]
-    with importable(Path(folder), [name for name in trust.split(",") if name]):
+    trusted = [name for name in trust.split(",") if name]
+    confine(trusted)
+    with importable(Path(folder), trusted):
         main(arguments)

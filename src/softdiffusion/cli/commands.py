@@ -40,7 +40,7 @@ def run(arguments: Sequence[str]) -> None:
     if module and arguments[0] == name:
         parser.prog = f"softdiffusion {name}"  # whose --help explains what is wrong
     if empty := empty_flag(arguments):
-        parser.error(f"{empty} is empty; give it a value, or leave it out")
+        parser.error(f"{empty} is empty; give it a value")
     choice = parser.parse_args(arguments)
     chosen = choice[choice.subcommand]
     if "out" in chosen and os.environ.get("RANK", "0") == "0":  # of several processes one writes

@@ -15,6 +15,7 @@ from jsonargparse.typing import PositiveInt
 from torch import Tensor
 
 from .. import samplers
+from ..checks import check_count
 from ..data import DataOrder, Images, open
 from ..files import write_text
 from ..metrics import ClassEvaluator, Evaluator, Report, default_extractor, extractor
@@ -26,6 +27,7 @@ from ..saving import class_names
 from .labels import captions
 from .models import add_data, data_named, load_model, model_digest
 from .parser import Parser
+from .places import MOST, check_outside
 from .rows import Rows
 from .sample import add_sampling, guided
 from .samplers import sampler_class
@@ -94,6 +96,8 @@ def run(arguments: Namespace) -> None:
         raise ValueError("Nothing is to be measured; name at least one of --samplers and --steps.")
     kinds = _samplers(chosen, arguments.nu, arguments.shift)
     Evaluator.check_count("Images", arguments.count)
+    check_count("--count", arguments.count, 1, MOST)
+    check_outside(out, data_named(arguments)[0])
     denoiser, prior = load_model(arguments.model, arguments.trust, arguments.device)
     denoiser = guided(denoiser, arguments.guidance, arguments.model)
     train, test = (_data(arguments, split) for split in ("train", "test"))
@@ -150,7 +154,8 @@ def run(arguments: Namespace) -> None:
             print(f"{left_out[-1]}: left out", file=sys.stderr, flush=True)
             continue
         told = captions(None if labels is None else labels[:_SHOWN].tolist(), names)
-        save_grid(images[:_SHOWN], out / f"{label}-{number}.png", captions=told)
+        with rows.alone():
+            save_grid(images[:_SHOWN], out / f"{label}-{number}.png", captions=told)
         row = _row(label, number, sampler.nfe, seconds, report)
         if by_class and labels is not None:
             row["classes"] = {

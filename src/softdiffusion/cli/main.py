@@ -32,6 +32,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
     """
     given = list(sys.argv[1:] if arguments is None else arguments)
     command = " ".join(["softdiffusion", *_first_word(given)])
+    # jsonargparse starts a Python, which would import from the folder that the command runs in.
+    os.environ["PYTHONSAFEPATH"] = "1"
     with handled(_stop):  # SIGTERM, too, becomes an exception
         try:
             _run(given, command)

@@ -1,14 +1,41 @@
 """Where a command writes: looked at before any work is done for it."""
 
+import os
 import shutil
 from pathlib import Path
 
 from ..files import existing
 
-__all__ = ["check_room"]
+__all__ = ["MOST", "check_outside", "check_room"]
+
+#: The images that a command draws at most: every one has a generator, and a file.
+MOST = 1_000_000
 
 #: What a small file takes on a disk, in bytes.
 _BLOCK = 4096
+
+
+def check_outside(out: Path, data: object) -> None:
+    """Checks that a command's pictures would not become data: of the next training, or this one's.
+
+    Arguments:
+        out: The folder to be written to.
+        data: The name of the data; of those, folders of pictures are looked at.
+
+    Raises:
+        ValueError: If it lies in the folder of the data, and is not hidden there.
+    """
+    kind, _, path = data.partition(":") if isinstance(data, str) else ("", "", "")
+    if kind != "folder" or not path:
+        return
+    folder, place = Path(os.path.expanduser(path)).resolve(), out.resolve()
+    if not place.is_relative_to(folder):
+        return
+    if not any(part.startswith(".") for part in place.relative_to(folder).parts):
+        raise ValueError(
+            f"--out {out} lies in the data, {path}, whose pictures its own would join; choose a "
+            "folder outside of it."
+        )
 
 
 def check_room(out: Path, files: int, size: int) -> None:

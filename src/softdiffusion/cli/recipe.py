@@ -19,6 +19,7 @@ from ..schedules import Schedule, Selection, Wasserstein
 from ..training import TrainingOptions
 from .flags import naming_flags
 from .parser import Parser
+from .places import check_outside
 
 __all__ = ["Recipe", "add_recipe"]
 
@@ -78,7 +79,6 @@ def add_recipe(parser: Parser) -> None:
     parser.add_argument(
         "--schedule",
         type=Schedule | Wasserstein | None,
-        sub_configs=True,
         default=None,
         help="A schedule or a selection by distance, named before its arguments, or a file written "
         "by `softdiffusion schedule`; if it is left out, 32 levels by distance, up to severity 8 "
@@ -147,6 +147,7 @@ class Recipe:
             channels = Namespace(channels=arguments.channels)
             arguments.backbone = Namespace(class_path="softdiffusion.SmallUNet", init_args=channels)
         self.arguments = arguments
+        check_outside(arguments.out, arguments.data)
         self._data = open(arguments.data, size=arguments.size, channels=arguments.channels)
         arguments.channels = self._data.shape[0]
         if "channels" in arguments.backbone.get("init_args", {}):

@@ -28,6 +28,7 @@ from .flags import as_flags, naming_flags
 from .models import add_data, add_model, data_named, load_model, model_digest
 from .originals import Comparison
 from .parser import Parser
+from .places import check_outside
 from .recipe import Recipe
 from .samplers import add_sampler, set_steps
 from .unfinished import Unfinished, claimed
@@ -104,6 +105,7 @@ def run(arguments: Namespace) -> None:
             read; all others are restored before.
     """
     check_count("--samples", arguments.samples, 1, 10_000)
+    check_outside(arguments.out, data_named(arguments)[0])
     denoiser, prior = load_model(arguments.model, arguments.trust, arguments.device)
     by_operator = arguments.operator is not None or arguments.route == "operator"
     set_steps(parser(), arguments, "multistep" if by_operator else "ancestral")

@@ -8,7 +8,7 @@ from jsonargparse import Namespace
 from jsonargparse.typing import PositiveInt
 from torch import Tensor
 
-from ..checks import check_labels
+from ..checks import check_count, check_labels
 from ..denoisers import BaseDenoiser, GuidedDenoiser
 from ..plots import numbered, save_animation, save_grid, save_images
 from ..random import generators
@@ -16,7 +16,7 @@ from ..saving import class_names
 from .labels import captions, numbers
 from .models import add_model, load_model, recipe_of
 from .parser import Parser
-from .places import check_room
+from .places import MOST, check_outside, check_room
 from .samplers import add_sampler, set_steps
 
 __all__ = ["add_sampling", "parser", "run"]
@@ -97,6 +97,8 @@ def _check_alone(folder: Path, count: int) -> None:
 @torch.no_grad()
 def run(arguments: Namespace) -> None:
     """Writes `grid.png`, one PNG an image in `images/` and, on demand, `trajectory.gif`."""
+    check_count("--count", arguments.count, 1, MOST)
+    check_outside(arguments.out, recipe_of(arguments.model).get("data"))
     denoiser, prior = load_model(arguments.model, arguments.trust, arguments.device)
     denoiser = guided(denoiser, arguments.guidance, arguments.model)
     if arguments.guidance is not None and arguments.labels is None:
@@ -119,6 +121,11 @@ def run(arguments: Namespace) -> None:
         return
     folder = arguments.out / "images"
     _check_alone(folder, arguments.count)
+    if not arguments.animation and (arguments.out / "trajectory.gif").exists():
+        raise ValueError(
+            f"{arguments.out} holds trajectory.gif, which would stay beside the new images; choose "
+            "another --out, give --animation true, or delete the file."
+        )
     start = time.perf_counter()
     noise = generators(arguments.seed, range(arguments.count))
     x1 = prior.sample(arguments.count, generator=noise, labels=labels)

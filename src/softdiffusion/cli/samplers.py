@@ -72,7 +72,7 @@ def set_steps(parser: Parser, arguments: Namespace, default: str = "multistep") 
         raise ValueError(
             f"--steps says {arguments.steps}, but --sampler.steps says {said}; give one of them."
         )
-    chosen.steps = arguments.steps
+    chosen.steps = int(arguments.steps)  # no subclass of int, which YAML does not write
 
 
 def _unsaid(parser: Parser, class_path: str) -> list[Any]:

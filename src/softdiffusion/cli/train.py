@@ -1,10 +1,12 @@
 """Train a model; the same command goes on after a stop."""
 
+import traceback
 from pathlib import Path
 
 import torch
 from jsonargparse import Namespace
 
+from ..checks import check_count
 from ..data import Images
 from ..denoisers import Denoiser
 from ..files import write_text
@@ -17,11 +19,15 @@ from ..training import (
     processes,
     train,
 )
+from ..training.claim import alone
 from .parser import Parser
 from .recipe import Recipe, add_recipe
 from .schedule import write_schedule
 
 __all__ = ["parser", "run"]
+
+#: What a checkpoint's name can count.
+_MOST = 10**12 - 1
 
 
 def parser() -> Parser:
@@ -36,6 +42,7 @@ def parser() -> Parser:
 
 def run(arguments: Namespace) -> None:
     """Trains, or says what it would do; of several processes, the first writes and speaks."""
+    check_count("--images", arguments.images, 1, _MOST)
     is_first = processes().is_main_process
     with enough_memory("This training", "lower --size, --batch_size or --prior_modes"):
         _run(arguments, is_first)
@@ -65,7 +72,8 @@ def _run(arguments: Namespace, is_first: bool) -> None:
     if arguments.dry_run:
         return
     if is_first:
-        write_schedule(selection, process.schedule, arguments.out)
+        with alone(arguments.out):
+            write_schedule(selection, process.schedule, arguments.out)
     try:
         train(*kind, **settings, progress=arguments.progress)
     except Stopped as stop:
@@ -108,8 +116,16 @@ def _check_network(denoiser: Denoiser, data: Images) -> None:
     try:
         with enough_memory(f"One image of {data.shape}", "lower --size"):
             denoiser(one, torch.ones(1))
-    except (RuntimeError, TypeError, IndexError, AttributeError) as error:
+    except (RuntimeError, TypeError, IndexError, AttributeError, ValueError) as error:
+        if isinstance(error, ValueError) and _is_of_package(error):
+            raise
         raise ValueError(
             f"The network {type(denoiser.backbone).__name__} does not take images of "
             f"{data.shape} ({error}); choose another --size, --channels or --backbone."
         ) from error
+
+
+def _is_of_package(error: Exception) -> bool:
+    """Whether this package raised it, and so named a remedy."""
+    *_, (frame, _) = traceback.walk_tb(error.__traceback__)
+    return str(frame.f_globals.get("__name__")).startswith("softdiffusion.")

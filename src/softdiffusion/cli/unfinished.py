@@ -12,6 +12,9 @@ __all__ = ["Unfinished", "claimed"]
 _REPORT = "report.json"
 _LOCK = ".restore.lock"
 
+#: What a work has in its folder before it has made anything.
+_OWN = {_REPORT, _LOCK, f".{_REPORT}.draft"}
+
 
 class Unfinished:
     """The report of a work in its folder: what it was asked for, and what is done.
@@ -65,7 +68,7 @@ def claimed(folder: Path, asked: dict[str, Any], digests: dict[str, str]) -> Ite
     busy = f"Another process restores into {folder}; wait for it, or choose another --out."
     with locked(folder / _LOCK, busy, timeout=0):
         work = _begun(folder, asked, digests)
-        if not (folder / _REPORT).exists():
+        if not work.rows:
             work.save()
         yield work
 
@@ -73,7 +76,7 @@ def claimed(folder: Path, asked: dict[str, Any], digests: dict[str, str]) -> Ite
 def _check_own(folder: Path) -> None:
     """Raises unless the folder holds a restoration, or nothing but what its begin left."""
     present = {path.name for path in folder.iterdir()}
-    if _REPORT not in present and not present - {_LOCK, f".{_REPORT}.draft"}:
+    if _REPORT not in present and not present - _OWN:
         return
     report = read_json(folder / _REPORT) if _REPORT in present else None
     if not isinstance(report, dict) or report.get("command") != "restore":
@@ -94,13 +97,15 @@ def _begun(folder: Path, asked: dict[str, Any], digests: dict[str, str]) -> Unfi
         isinstance(row, dict) and {"name", "sha256"} <= row.keys() for row in rows
     ):
         raise ValueError(f"{path} is damaged; choose another --out.")
+    if not rows and not {path.name for path in folder.iterdir()} - _OWN:
+        return Unfinished(folder, asked, {}, [])  # it was refused, or stopped before it began
     for name, value in asked.items():
         old = report.get(name)
         if old == value:
             continue
         if name == "arguments" and isinstance(old, dict):
             flag = next(key for key in {**value, **old} if value.get(key) != old.get(key))
-            what = f"--{flag} {old.get(flag)}, not {value.get(flag)}"
+            what = f"{_said(flag, old)}, not {_said(flag, value)}"
         else:
             what = f"another {name}"
         raise ValueError(
@@ -115,3 +120,9 @@ def _begun(folder: Path, asked: dict[str, Any], digests: dict[str, str]) -> Unfi
             )
     done = {row["name"]: row for row in rows}
     return Unfinished(folder, asked, done, list(report.get("warnings", [])))
+
+
+def _said(flag: str, arguments: dict[str, Any]) -> str:
+    """An argument as it was given."""
+    value = arguments.get(flag)
+    return f"no --{flag}" if value is None else f"--{flag} {value}"

@@ -33,8 +33,17 @@ _OTHER_TYPE = r"Expected (?!a dot import|a path)|Import path .* does not corresp
 _REWORDED = (
     (r"Type \S*Callable\[.*\] expects a function or a callable class: ", ""),
     (r"\. Got value: Namespace\(.*", ""),
+    (
+        r"(?:Problem with given class_path '\S+': )?Importing '(\S+)' is not allowed, .*? to allow "
+        r"it",
+        r"\1 is neither a part of models nor of a module that is trusted",
+    ),
     (r": Expected (.+)\. Got value: ", r" must be \1, but is "),
     (r'Parser key "([\w.]+)"', r"--\1"),
+    (
+        r"the following arguments are required: (study\.action, )?study\.study",
+        "name what to do and the file, such as: softdiffusion study run studies/cost/study.yaml",
+    ),
     (r"arguments are required: \w+\.", "arguments are required: --"),
     (
         r"Problem with given class_path '(\S+)': (?:module .* has no|No module) \S+ \S+",
@@ -44,7 +53,6 @@ _REWORDED = (
     (r"(--[\w.]+): (?:Problem with given class_path '\S+': )?--", r"\1."),
     (r"Problem with given class_path '\S+': ", ""),
     (r"(?:Expected a dot import path string|Unexpected import path format): (\S+)", r"no class \1"),
-    (r"Expected a path but (\S+) either not accessible or invalid", r"no file \1"),
     (r"Import path (\S+) does not correspond to a subclass of (\w+)", r"\1 is not a \2"),
     (r'in "<\w+ string>", ', "in "),
     (r"/--\w+\+(?=:)", ""),
@@ -53,7 +61,6 @@ _REWORDED = (
         rf"--sampler: no sampler \1, use one of {', '.join(SAMPLERS)}",
     ),
     (r": - ", ": "),
-    (r" - no class", " and no class"),
 )
 
 _WORDS = {

@@ -9,7 +9,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from ..checks import ImageLike, as_images, check_finite
+from ..checks import ImageLike, as_images, check_finite, shown
 
 __all__ = ["ArrayImages", "Images", "as_set", "to_float"]
 
@@ -102,6 +102,7 @@ class ArrayImages(Images):
                 f"Images must be uint8 or float32 of shape (N, C, H, W), but {name} is "
                 f"{images.dtype} of shape {tuple(images.shape)}."
             )
+        images = images.detach()
         if images.numel() == 0:
             raise ValueError(f"{name} holds no images; give at least one, of at least one pixel.")
         if images.is_floating_point():
@@ -161,6 +162,10 @@ def _from_numpy(images: np.ndarray) -> Tensor:
 
 
 def _checked(labels: Tensor, images: int, classes: tuple[str, ...] | None, name: str) -> Tensor:
+    if not isinstance(labels, Tensor):
+        raise TypeError(
+            f"The labels of {name} must be a tensor or a NumPy array, but are {shown(labels)}."
+        )
     if labels.is_floating_point() or labels.is_complex() or labels.dtype == torch.bool:
         raise ValueError(f"Labels must be whole numbers, but those of {name} are {labels.dtype}.")
     if labels.shape != (images,):

@@ -51,11 +51,10 @@ def understood(folder: Path) -> Layout:
         ValueError: If the layout is another one; the message says what was found.
     """
     if not folder.is_dir():
-        what = f"{in_one_line(folder)} is a file" if folder.exists() else "check the path"
-        raise FileNotFoundError(
-            f"There is no folder {in_one_line(folder)}; {what}, but a folder belongs behind "
-            "'folder:'."
-        )
+        name = in_one_line(folder)
+        if folder.exists():
+            raise FileNotFoundError(f"{name} is a file, but a folder belongs behind 'folder:'.")
+        raise FileNotFoundError(f"There is no folder {name}; check the path behind 'folder:'.")
     found = _Found(folder, listed(folder))
     train, test, unused = _splits(found)
     files, rule = _divided(found.listing.pictures, train, test)

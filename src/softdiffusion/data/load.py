@@ -5,6 +5,7 @@ from typing import Literal
 
 from torch import Tensor
 
+from ..checks import shown
 from .digits import DIGITS, load_digits
 from .fashion_mnist import DEBIAN_FOLDER, GARMENTS, load_fashion_mnist
 from .folder import FolderImages
@@ -43,13 +44,15 @@ def open(
     """
     if not isinstance(name, str):
         raise TypeError(
-            f"The name of the data must be a text such as 'folder:PATH', but is {name!r}; images "
-            "in memory are given as softdiffusion.data.ArrayImages."
+            f"The name of the data must be a text such as 'folder:PATH', but is {shown(name)}; "
+            "images in memory are given as softdiffusion.data.ArrayImages."
         )
     if split not in ("train", "test"):
         raise ValueError(f"The split must be train or test, but is {split!r}.")
-    if size is not None and not isinstance(size, int):
-        raise TypeError(f"The size must be a whole number of pixels, but is {size!r}.")
+    for what, number in (("size", size), ("number of channels", channels)):
+        if number is not None and type(number) is not int:
+            unit = " of pixels" if what == "size" else ""
+            raise TypeError(f"The {what} must be a whole number{unit}, but is {shown(number)}.")
     if size is not None and not 1 <= size <= _LARGEST:
         raise ValueError(f"The size must be at least 1 pixel, at most {_LARGEST}, but is {size}.")
     if channels not in (None, 1, 3):
@@ -64,9 +67,10 @@ def open(
         images, labels = load_fashion_mnist(_path(path) if path else DEBIAN_FOLDER, split)
         classes = GARMENTS
     else:
-        raise ValueError(
-            f"Unknown data {name!r}; use digits, fashion-mnist, fashion-mnist:PATH or folder:PATH."
-        )
+        use = "digits, fashion-mnist, fashion-mnist:PATH or folder:PATH"
+        if name and Path(name).is_dir():
+            use = f"folder:{name} for the pictures of that folder"
+        raise ValueError(f"Unknown data {name!r}; use {use}.")
     if size is not None and size < images.shape[-1]:
         # A mean of values in [-1, 1] leaves the interval by rounding alone.
         images = area_average(to_float(images), size).clamp(-1, 1)

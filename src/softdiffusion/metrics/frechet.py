@@ -2,11 +2,13 @@
 
 from torch import Tensor
 
+from ..arguments import checked
 from .features import PassThrough, check_features
 
 __all__ = ["FrechetDistance"]
 
 
+@checked
 class FrechetDistance:
     """Squared Fréchet distance between Gaussians fitted to two sets of features (FID).
 
@@ -34,17 +36,18 @@ class FrechetDistance:
                 "The Fréchet distance needs torchmetrics: pip install 'softdiffusion[metrics]'."
             ) from None
         self.reference = check_features("Reference features", reference)
-        extractor = PassThrough(reference.shape[1])
+        extractor = PassThrough(self.reference.shape[1])
         self._metric = FrechetInceptionDistance(extractor, reset_real_features=False)
         self._metric.update(self.reference, real=True)
 
+    @checked
     def __call__(self, features: Tensor) -> Tensor:
         """The distance of features (N, F), N >= 2, from the reference: a float64 number.
 
         Raises:
             ValueError: If there are too few features, or some are not finite.
         """
-        self._metric.update(check_features("Features", features), real=False)
+        self._metric.update(check_features("Features", features, like=self.reference), real=False)
         distance: Tensor = self._metric.compute()
         self._metric.reset()
         return distance

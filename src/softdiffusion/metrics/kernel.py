@@ -5,11 +5,13 @@ import warnings
 import torch
 from torch import Tensor
 
+from ..arguments import checked
 from .features import PassThrough, check_features
 
 __all__ = ["KernelDistance"]
 
 
+@checked
 class KernelDistance:
     """Squared maximum mean discrepancy with the cubic kernel k(a, b) = (a.b / F + 1)^3 (KID).
 
@@ -51,17 +53,18 @@ class KernelDistance:
             # It warns that it keeps all features, which are in memory here anyway.
             warnings.filterwarnings("ignore", "Metric `Kernel Inception Distance`", UserWarning)
             self._metric = KernelInceptionDistance(
-                PassThrough(reference.shape[1]), subsets=subsets, reset_real_features=False
+                PassThrough(self.reference.shape[1]), subsets=subsets, reset_real_features=False
             )
         self._metric.update(self.reference, real=True)
 
+    @checked
     def __call__(self, features: Tensor) -> Tensor:
         """The distance of features (N, F), N >= 2, from the reference: a float64 number.
 
         Raises:
             ValueError: If there are too few features, or some are not finite.
         """
-        features = check_features("Features", features)
+        features = check_features("Features", features, like=self.reference)
         self._metric.update(features, real=False)
         self._metric.subset_size = min(self.subset_size, len(features), len(self.reference))
         with torch.random.fork_rng(devices=[]):  # torchmetrics draws from the global state

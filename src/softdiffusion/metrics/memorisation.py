@@ -5,6 +5,8 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from ..arguments import checked
+from ..checks import shown
 from .eight_bit import check_images, eight_bit
 from .extractors import FeatureExtractor
 
@@ -17,22 +19,39 @@ _CHUNK = 4_000_000
 _QUANTILE = 0.01
 
 
+@checked
 class NearestNeighbours:
     """Finds, for every vector, the nearest one (Euclidean) of a bank.
 
     Arguments:
-        bank: Vectors of any shape (M, ...); they are flattened.
+        bank: Vectors of any shape (M, ...), M >= 1; they are flattened.
+
+    Raises:
+        ValueError: If they are none, have no axis beside the first, or are not finite; when called,
+            if the queries are of another length.
     """
 
     def __init__(self, bank: Tensor) -> None:
+        if bank.ndim < 2 or bank.numel() == 0 or bank.is_complex():
+            raise ValueError(
+                "Neighbours are looked for among vectors (M, F), at least one, but got "
+                f"{shown(bank)}."
+            )
         self.bank = bank
         flat = bank.flatten(1).float()
         self._centre = flat.mean(dim=0)
         self._vectors = flat - self._centre
         self._squares = self._vectors.square().sum(dim=1)
 
+    @checked
     def __call__(self, queries: Tensor) -> tuple[Tensor, Tensor]:
         """Returns distances (N,), float32, and indices into the bank (N,) of queries (N, ...)."""
+        length = self.bank[0].numel()
+        if queries.ndim < 2 or queries.is_complex() or queries[:1].flatten(1).shape[1] != length:
+            raise ValueError(
+                f"Queries must be vectors of {length} numbers, as those of the bank are, but are "
+                f"{shown(queries)}."
+            )
         distances, indices = [], []
         rows = max(1, _CHUNK // len(self._vectors))
         for part in (queries.flatten(1).float() - self._centre).split(rows):

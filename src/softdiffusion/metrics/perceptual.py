@@ -2,13 +2,18 @@
 
 from torch import Tensor
 
+from ..arguments import checked
+from ..checks import ImageLike
 from .extractors import FeatureExtractor
 from .quality import check_pairs
 
 __all__ = ["feature_distance"]
 
 
-def feature_distance(images: Tensor, originals: Tensor, extractor: FeatureExtractor) -> Tensor:
+@checked
+def feature_distance(
+    images: ImageLike, originals: ImageLike, extractor: FeatureExtractor
+) -> Tensor:
     r"""The distance of the features of 8-bit images, :math:`\lVert f(x) - f(y) \rVert_2`.
 
     Its scale is that of the extractor's features, so only values of one extractor compare.
@@ -25,5 +30,5 @@ def feature_distance(images: Tensor, originals: Tensor, extractor: FeatureExtrac
         ValueError: If shapes differ or do not fit the extractor, or images are not finite or not
             in [-1, 1].
     """
-    check_pairs(images, originals)
+    images, originals = check_pairs(images, originals)
     return (extractor.extract(images) - extractor.extract(originals)).norm(dim=1)

@@ -3,6 +3,7 @@
 import torch
 from torch import Tensor
 
+from ..arguments import checked
 from .features import check_features
 
 __all__ = ["PrecisionRecall"]
@@ -11,6 +12,7 @@ __all__ = ["PrecisionRecall"]
 _ROWS = 1000
 
 
+@checked
 class PrecisionRecall:
     """Improved precision and recall.
 
@@ -38,6 +40,7 @@ class PrecisionRecall:
         self.k = k
         self._radii = _radii(self.reference, k)
 
+    @checked
     def __call__(self, features: Tensor) -> Tensor:
         """Precision and recall, a float64 tensor of two shares in [0, 1].
 
@@ -47,7 +50,7 @@ class PrecisionRecall:
         Raises:
             ValueError: If there are too few features, or some are not finite.
         """
-        features = check_features("Features", features, at_least=self.k + 1)
+        features = check_features("Features", features, at_least=self.k + 1, like=self.reference)
         radii = _radii(features, self.k)
         precise = torch.zeros(len(features), dtype=torch.bool)
         recalled = torch.zeros(len(self.reference), dtype=torch.bool)

@@ -4,6 +4,8 @@ from typing import cast
 
 from torch import Tensor
 
+from ..arguments import checked
+from ..checks import ImageLike
 from .eight_bit import check_images, eight_bit
 
 __all__ = ["check_pairs", "psnr", "ssim"]
@@ -11,7 +13,8 @@ __all__ = ["check_pairs", "psnr", "ssim"]
 _RANGE = 2.0  # of images in [-1, 1]
 
 
-def psnr(images: Tensor, originals: Tensor) -> Tensor:
+@checked
+def psnr(images: ImageLike, originals: ImageLike) -> Tensor:
     """Peak signal-to-noise ratio in dB, 10 log10(4 / mean((x - y)^2)), of 8-bit images.
 
     Arguments:
@@ -29,14 +32,15 @@ def psnr(images: Tensor, originals: Tensor) -> Tensor:
         from torchmetrics.functional.image import peak_signal_noise_ratio
     except ImportError:
         raise _missing("PSNR") from None
-    check_pairs(images, originals)
+    images, originals = check_pairs(images, originals)
     ratios: Tensor = peak_signal_noise_ratio(
         eight_bit(images), eight_bit(originals), _RANGE, reduction="none", dim=(1, 2, 3)
     )
     return ratios
 
 
-def ssim(images: Tensor, originals: Tensor, sigma: float = 1.5) -> Tensor:
+@checked
+def ssim(images: ImageLike, originals: ImageLike, sigma: float = 1.5) -> Tensor:
     """Structural similarity of 8-bit images, by torchmetrics with a Gaussian window.
 
     Arguments:
@@ -60,7 +64,9 @@ def ssim(images: Tensor, originals: Tensor, sigma: float = 1.5) -> Tensor:
         from torchmetrics.functional.image import structural_similarity_index_measure
     except ImportError:
         raise _missing("SSIM") from None
-    check_pairs(images, originals)
+    images, originals = check_pairs(images, originals)
+    if not 0.01 <= sigma <= 1e4:
+        raise ValueError(f"SSIM's sigma must be in [0.01, 10000] pixels, but is {sigma:g}.")
     window = 2 * int(3.5 * sigma + 0.5) + 1
     if min(images.shape[-2:]) < window:
         raise ValueError(
@@ -73,15 +79,15 @@ def ssim(images: Tensor, originals: Tensor, sigma: float = 1.5) -> Tensor:
     return cast(Tensor, similarities)  # a tuple only where maps are asked for as well
 
 
-def check_pairs(images: Tensor, originals: Tensor) -> None:
-    """Raises unless every image has its original, both of them images in [-1, 1]."""
-    check_images("Images", images)
-    check_images("Originals", originals)
+def check_pairs(images: ImageLike, originals: ImageLike) -> tuple[Tensor, Tensor]:
+    """Images and their originals as tensors, if each has its own, both of them in [-1, 1]."""
+    images, originals = check_images("Images", images), check_images("Originals", originals)
     if images.shape != originals.shape:
         raise ValueError(
             f"Every image needs its original, but their shapes are {tuple(images.shape)} and "
             f"{tuple(originals.shape)}."
         )
+    return images, originals
 
 
 def _missing(metric: str) -> ImportError:

@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 from torch import Tensor
 
+from ..arguments import checked
+from ..checks import ImageLike, as_images
 from ..files import drafted
 from .pixels import mosaic, readable_scale, spread, to_uint8
 
@@ -25,8 +27,9 @@ _RUNS, _STAYS = 3.0, 2.0
 _CAPTION, _MARGIN = 13, 6
 
 
+@checked
 def save_grid(
-    images: Tensor,
+    images: ImageLike,
     path: str | Path,
     columns: int | None = None,
     scale: int | None = None,
@@ -47,6 +50,7 @@ def save_grid(
         ValueError: If there is no image, an argument is out of range, or there are not as many
             captions as images.
     """
+    images = images if isinstance(images, Tensor) else as_images("The images", images)
     if captions is None:
         _save(_picture(mosaic(images, columns, scale)), path)
         return
@@ -76,8 +80,9 @@ def _write_below(page: Image, captions: Sequence[str], columns: int) -> None:
         pen.text(place, text, fill="black", font=font, anchor="md")
 
 
+@checked
 def save_images(
-    images: Tensor, folder: str | Path, names: Sequence[str] | None = None
+    images: ImageLike, folder: str | Path, names: Sequence[str] | None = None
 ) -> list[Path]:
     """Writes every image as a PNG of its own, at its own size.
 
@@ -90,6 +95,7 @@ def save_images(
     Returns:
         The files.
     """
+    images = images if isinstance(images, Tensor) else as_images("The images", images)
     names = names or numbered(len(images))
     paths = [Path(folder) / f"{name}.png" for name in names]
     for path, image in zip(paths, to_uint8(spread(images)), strict=True):
@@ -103,7 +109,8 @@ def numbered(count: int) -> list[str]:
     return [f"{index:0{digits}d}" for index in range(count)]
 
 
-def save_strip(frames: Tensor, path: str | Path, labels: Sequence[str]) -> None:
+@checked
+def save_strip(frames: ImageLike, path: str | Path, labels: Sequence[str]) -> None:
     """Writes a table of images as one PNG: a row for every image, a column for every time.
 
     Arguments:
@@ -117,6 +124,7 @@ def save_strip(frames: Tensor, path: str | Path, labels: Sequence[str]) -> None:
     """
     from PIL import Image, ImageDraw, ImageFont
 
+    frames = frames if isinstance(frames, Tensor) else as_images("The frames", frames)
     if frames.ndim != 5 or len(labels) != len(frames):
         raise ValueError(
             "A strip needs frames (T, B, C, H, W) and one label for each of the T times, but has "
@@ -144,7 +152,8 @@ def save_strip(frames: Tensor, path: str | Path, labels: Sequence[str]) -> None:
     _save(page, path)
 
 
-def save_animation(frames: Tensor, path: str | Path) -> None:
+@checked
+def save_animation(frames: ImageLike, path: str | Path) -> None:
     """Writes a grid of images that changes with time; it runs 3 seconds, stays 2 and starts again.
 
     Arguments:
@@ -158,6 +167,7 @@ def save_animation(frames: Tensor, path: str | Path) -> None:
     suffix = Path(path).suffix
     if suffix not in (".gif", ".png"):
         raise ValueError(f"An animation is a .gif or a .png, but the file is called {path}.")
+    frames = frames if isinstance(frames, Tensor) else as_images("The frames", frames)
     if frames.ndim != 5 or len(frames) == 0:
         raise ValueError(
             f"Frames must have the axes (T, B, C, H, W), but have {tuple(frames.shape)}."

@@ -5,18 +5,21 @@ import math
 import numpy as np
 from torch import Tensor
 
-from ..checks import check_finite
+from ..checks import ImageLike, as_images, check_finite
 
 __all__ = ["mosaic", "readable_scale", "spread", "to_uint8"]
 
 #: The smallest side, in pixels of the screen, at which the eye reads an image comfortably.
 _READABLE = 64
 
+#: The most bytes of a mosaic.
+_LARGEST = 2**30
+
 #: The level of grey between the tiles of a mosaic.
 _PAGE = 255
 
 
-def to_uint8(images: Tensor) -> np.ndarray:
+def to_uint8(images: ImageLike) -> np.ndarray:
     r"""Quantises images, :math:`\operatorname{round}(127.5\,(x + 1))` clipped to [0, 255].
 
     Bytes that were read as :math:`k / 127.5 - 1` come back exactly; values outside [-1, 1], as
@@ -31,13 +34,15 @@ def to_uint8(images: Tensor) -> np.ndarray:
     Raises:
         ValueError: If the images have other axes, or hold NaN or infinity.
     """
+    images = _tensor(images)
     if images.ndim != 4:
         raise ValueError(f"Images must have the axes (N, C, H, W), but have {tuple(images.shape)}.")
-    levels = (check_finite("Images", images.detach()).float() + 1) * 127.5
+    images = as_images("Images", images).detach()
+    levels = (check_finite("Images", images).float() + 1) * 127.5
     return levels.round().clamp(0, 255).byte().permute(0, 2, 3, 1).cpu().numpy()
 
 
-def spread(images: Tensor) -> Tensor:
+def spread(images: ImageLike) -> Tensor:
     """Images as pictures can show them: other channels than grey or RGB side by side, in grey.
 
     Arguments:
@@ -46,13 +51,14 @@ def spread(images: Tensor) -> Tensor:
     Returns:
         The same where C is 1 or 3, and else (N, 1, H, C W).
     """
+    images = _tensor(images)
     if images.ndim != 4 or images.shape[1] in (0, 1, 3):
         return images
     return images.movedim(1, 2).flatten(2).unsqueeze(1)
 
 
 def mosaic(
-    images: Tensor, columns: int | None = None, scale: int | None = None, below: int = 0
+    images: ImageLike, columns: int | None = None, scale: int | None = None, below: int = 0
 ) -> np.ndarray:
     """Lays images out row by row, with a thin white border around each.
 
@@ -69,6 +75,7 @@ def mosaic(
     Raises:
         ValueError: If there is no image, or an argument is out of range.
     """
+    images = _tensor(images)
     if images.ndim == 4 and 0 in images.shape:
         raise ValueError(
             "A picture needs at least one image, with pixels, but the images have the shape "
@@ -79,12 +86,19 @@ def mosaic(
     tiles = to_uint8(spread(images))
     scale = scale or readable_scale(*images.shape[-2:])
     columns = columns or math.ceil(math.sqrt(len(tiles)))
-    tiles = tiles.repeat(scale, axis=1).repeat(scale, axis=2)
     count, height, width, channels = tiles.shape
+    height, width = scale * height, scale * width
     rows = math.ceil(count / columns)
     gap = max(1, round(math.sqrt(scale)))
     pitch = height + gap + below
-    page = np.full((rows * pitch + gap, columns * (width + gap) + gap, channels), _PAGE, np.uint8)
+    shape = (rows * pitch + gap, columns * (width + gap) + gap, channels)
+    if math.prod(shape) > _LARGEST:
+        raise ValueError(
+            f"A picture of {shape[1]} x {shape[0]} pixels is too large; show fewer images, or give "
+            "fewer columns or a smaller scale."
+        )
+    tiles = tiles.repeat(scale, axis=1).repeat(scale, axis=2)
+    page = np.full(shape, _PAGE, np.uint8)
     for index, tile in enumerate(tiles):
         row, column = divmod(index, columns)
         top, left = gap + row * pitch, gap + column * (width + gap)
@@ -95,3 +109,7 @@ def mosaic(
 def readable_scale(height: int, width: int) -> int:
     """The smallest whole enlargement at which the shorter side of an image is readable."""
     return math.ceil(_READABLE / min(height, width))
+
+
+def _tensor(images: ImageLike) -> Tensor:
+    return images if isinstance(images, Tensor) else as_images("Images", images)

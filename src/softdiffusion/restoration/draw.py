@@ -7,6 +7,7 @@ from contextlib import contextmanager
 import torch
 from torch import Tensor
 
+from ..checks import shown
 from ..denoisers import BaseDenoiser
 from ..process import SoftDiffusion
 from ..random import Generator
@@ -55,7 +56,7 @@ def draw(
             images = index % len(t)
             time = t[images[0]]
             start, denoiser = begin(time, images, source)
-            chain = _scaled(sampler(process, denoiser), float(time))
+            chain = _scaled(_made(sampler, process, denoiser), float(time))
             drawn.append(chain(start, source))
             advance(1)
     found = torch.cat(drawn)
@@ -86,6 +87,20 @@ def _jobs(t: Tensor, samples: int, batch_size: int | None) -> Iterator[Tensor]:
         images = (t == time).nonzero()[:, 0]
         index = (torch.arange(samples)[:, None] * len(t) + images).flatten()
         yield from index.split(batch_size or len(index))
+
+
+def _made(sampler: SamplerFactory, process: SoftDiffusion, denoiser: BaseDenoiser) -> Sampler:
+    """What makes samplers, at work; raises a TypeError where it is something else."""
+    made: object = sampler
+    if callable(sampler) and not isinstance(sampler, Sampler):
+        made = sampler(process, denoiser)
+        if isinstance(made, Sampler):
+            return made
+    raise TypeError(
+        "sampler must make a sampler from process and denoiser, such as "
+        f"partial(sd.MultistepSampler, steps=30), but {'makes' if made is not sampler else 'is'} "
+        f"{shown(made)}."
+    )
 
 
 def _scaled(sampler: Sampler, t: float) -> Sampler:

@@ -65,9 +65,10 @@ def check_degraded(denoiser: BaseDenoiser, y: ImageLike, operator: LinearOperato
         ValueError: If the images are no finite real numbers, lie on another device than the model,
             or have other channels.
     """
-    if not isinstance(denoiser, BaseDenoiser):
+    if not isinstance(getattr(denoiser, "_orig_mod", denoiser), BaseDenoiser):  # torch.compile's
         raise TypeError(
-            f"denoiser must be a denoiser such as sd.load returns, but is {shown(denoiser)}."
+            f"denoiser must be a denoiser such as sd.load returns, but is {shown(denoiser)}"
+            f"{'; give its .module' if isinstance(denoiser, nn.DataParallel) else ''}."
         )
     if operator is not None and not isinstance(operator, LinearOperator):
         raise TypeError(
@@ -80,8 +81,8 @@ def check_degraded(denoiser: BaseDenoiser, y: ImageLike, operator: LinearOperato
             "imaginary part side by side, by torch.view_as_real, and an operator that gives both."
         )
     if operator is not None and isinstance(y, Tensor) and y.ndim == 2:
-        return check_data(y[:, None], "The measurements y")[:, 0]
-    images = check_data(y, "The images y")
+        return check_data(y[:, None], "The measurements y", clean=False)[:, 0]
+    images = check_data(y, "The images y", clean=False)
     weights = next(denoiser.parameters(), None)
     if weights is not None and weights.device != images.device:
         raise ValueError(

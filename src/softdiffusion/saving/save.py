@@ -88,10 +88,16 @@ def save(
     except BaseException:
         shutil.rmtree(draft, ignore_errors=True)
         raise
-    if folder.exists():
-        shutil.rmtree(old, ignore_errors=True)
-        rename(folder, old)
-    rename(draft, folder)
+    try:
+        if folder.exists():
+            shutil.rmtree(old, ignore_errors=True)
+            rename(folder, old)
+        rename(draft, folder)
+    except BaseException:  # Ctrl-C between the two, say
+        if old.exists() and not folder.exists():
+            os.replace(old, folder)
+        shutil.rmtree(draft, ignore_errors=True)
+        raise
     shutil.rmtree(old, ignore_errors=True)
 
 

@@ -7,7 +7,9 @@ from importlib.machinery import BuiltinImporter, FrozenImporter, ModuleSpec, Pat
 from pathlib import Path
 from typing import Any
 
+from ..presets import PRESETS
 from ..quoting import shortened
+from ..slots import CLASSES, PACKAGE, is_within
 
 __all__ = ["check_classes", "check_modules", "importable"]
 
@@ -80,14 +82,24 @@ def check_classes(arm: str, recipe: Mapping[str, Any], trust: Sequence[str], pat
         path: The study's file.
     """
     for class_path in _class_paths(recipe):
-        module, _, _ = class_path.rpartition(".")
-        trusted = any(f"{module}.".startswith(f"{root}.") for root in ("softdiffusion", *trust))
-        if module and not trusted:
+        module, _, name = class_path.rpartition(".")
+        if not module or is_within(module, PACKAGE):
+            _check_part(arm, class_path, name)
+        elif not any(is_within(module, root) for root in trust):
             raise ValueError(
                 f"The arm {arm} names {shortened(class_path)}, which is not softdiffusion's, and "
                 "whose code would be run; if you trust it, write trust: "
                 f"[{module.split('.')[0]}] into {path}."
             )
+
+
+def _check_part(arm: str, class_path: str, name: str) -> None:
+    """Raises unless a class of the package is a part of models, or a preset; others open files."""
+    if name not in PRESETS and not any(name in names for names in CLASSES.values()):
+        raise ValueError(
+            f"The arm {arm} names {shortened(class_path)}, which is no part of a model; name one "
+            f"of {PACKAGE}'s {', '.join(CLASSES)}."
+        )
 
 
 def _class_paths(value: Any) -> Iterator[str]:

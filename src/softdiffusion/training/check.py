@@ -2,6 +2,8 @@
 
 from pathlib import Path
 
+import torch
+
 from ..arguments import checked
 from ..checks import ImageLike
 from ..data import Images, as_set
@@ -48,6 +50,7 @@ def check(
         raise ValueError(f"A training needs at least 1 image to train on, not {images}.")
     data, out = as_set(data), as_path(out)
     check_savable(denoiser, prior, names_of(data, denoiser.classes))
+    _check_weights(denoiser)
     _check_grids(data, prior, options)
     processes()  # first, since it says where they are
     accelerator = Accelerator(mixed_precision=options.precision)
@@ -69,6 +72,20 @@ def check(
         if (out / "training.lock").exists():  # or else nobody is there
             with alone(out):
                 pass
+
+
+def _check_weights(denoiser: BaseDenoiser) -> None:
+    trained = [weight for weight in denoiser.parameters() if weight.requires_grad]
+    if not trained:
+        raise ValueError(
+            f"The {type(denoiser).__name__} has no weights that are trained; give a denoiser with "
+            "a network, whose weights denoiser.requires_grad_() frees."
+        )
+    if any(weight.dtype == torch.float16 for weight in trained):
+        raise ValueError(
+            "Weights in half precision can't be trained, since small steps are lost; give "
+            "denoiser.float(), and precision='fp16' for a mixed one."
+        )
 
 
 def _check_grids(data: Images, prior: Prior | None, options: TrainingOptions) -> None:

@@ -10,7 +10,7 @@ import pytest
 
 from softdiffusion.studies import Study, importable
 from softdiffusion.studies.commands import Commands
-from softdiffusion.studies.modules import check_modules
+from softdiffusion.studies.modules import check_classes, check_modules
 
 HEADLINE = Path(__file__).parents[3] / "studies" / "headline" / "study.yaml"
 
@@ -82,6 +82,20 @@ arms: {{a: {{objective: {{init_args: {{inner: [{{class_path: {class_path}}}]}}}}
     else:
         with pytest.raises(ValueError, match="not softdiffusion's.* write trust: "):
             Study.read(tmp_path / "study.yaml")
+
+
+@pytest.mark.parametrize(
+    "class_path",
+    [
+        "InceptionFile",
+        "softdiffusion.InceptionFile",
+        "softdiffusion.metrics.InceptionFile",
+        "Bilinear",
+    ],
+)
+def test_arms_name_no_classes_that_are_no_parts_of_models(tmp_path, class_path):
+    with pytest.raises(ValueError, match=f"{class_path}', which is no part of a model; name one"):
+        check_classes("a", {"backbone": {"class_path": class_path}}, ["own"], tmp_path)
 
 
 def test_a_command_of_a_study_imports_nothing_from_its_folder_or_where_it_runs(

@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+from ...arguments import checked
 from .classifier import ClassifierExtractor
 from .efficientnet import EfficientNetLite0
 from .extractor import FeatureExtractor
@@ -20,6 +21,7 @@ _SHIPPED = {
 }
 
 
+@checked
 def extractor(name: str) -> FeatureExtractor:
     """Opens an extractor by its name.
 
@@ -48,6 +50,7 @@ def extractor(name: str) -> FeatureExtractor:
     )
 
 
+@checked
 def default_extractor(data: str, shape: tuple[int, int, int]) -> FeatureExtractor:
     """Opens the extractor that fits: the data's own classifier, else EfficientNet-Lite0.
 
