@@ -23,6 +23,7 @@ from ..restoration import Plan, Restoration, follow, make_plan, pseudo_inverse, 
 from ..restoration.doubts import ROUNDING, against_residuals
 from ..samplers import DeterministicSampler, Sampler
 from .degraded import Degraded, read_degraded, read_originals
+from .findings import rows_of, told
 from .flags import as_flags, naming_flags
 from .models import add_data, add_model, data_named, load_model, model_digest
 from .originals import Comparison
@@ -95,10 +96,6 @@ def parser() -> Parser:
     return parser
 
 
-#: What may be estimated, by its name in the report.
-_ESTIMATED = (("severity", "severity"), ("sigma_y", "noise"))
-
-
 @torch.no_grad()
 def run(arguments: Namespace) -> None:
     """Writes the restored images with mean and standard deviation, baselines and a report.
@@ -120,20 +117,9 @@ def run(arguments: Namespace) -> None:
         print(note)
     for name, reason in found.failed.items():
         print(f"left out: {in_one_line(name)}: {in_one_line(reason)}")
-    data = _data(arguments, needed=operator is not None or arguments.severity is None)
-    if data is not None and tuple(data.shape) != (channels, height, width):
-        raise ValueError(
-            f"The data {data.name} have the shape {tuple(data.shape)}, but the model makes images "
-            f"of {(channels, height, width)}; give --size {height} and --channels {channels}, or "
-            "other --data."
-        )
-    comparison = None
-    if arguments.originals is not None:
-        shape = (channels, height, width)
-        originals = read_originals(arguments.originals, found.names, shape, arguments.out)
-        comparison = Comparison(originals, "" if data is None else data.name)
-        for reason in comparison.left_out.values():
-            print(reason)
+    needed = operator is not None or arguments.severity is None
+    data = _data(arguments, (channels, height, width), needed)
+    comparison = _comparison(arguments, found, "" if data is None else data.name)
     count = len(found.images)
     severity = "to be estimated" if arguments.severity is None else arguments.severity
     way = "another operator" if operator else f"severity {severity}"
@@ -251,7 +237,7 @@ class _Task:
         pictures = {name: images.cpu().clamp(-1, 1) for name, images in pictures.items()}
         self._draw(found, pictures, names, first=int(index[0]) == 0)
         digests = [self.found.digests[k] for k in index]
-        rows = _rows(names, digests, found, plan.sigma_t)
+        rows = rows_of(names, digests, found, plan.sigma_t)
         if self.comparison is not None:
             for name, quality in zip(names, self.comparison.of(pictures, index), strict=True):
                 rows[name]["quality"] = quality
@@ -284,8 +270,8 @@ def _operator(corruption: Corruption | None, severity: float | None) -> LinearOp
     return None if corruption is None else corruption.at(severity)  # type: ignore[arg-type]
 
 
-def _data(arguments: Namespace, needed: bool) -> Images | None:
-    """The data of the recipe; None where they are absent and can be done without."""
+def _data(arguments: Namespace, shape: tuple[int, ...], needed: bool) -> Images | None:
+    """The data of the recipe, in the model's shape; None where they can be done without."""
     name, size, channels = data_named(arguments)
     if name is None and (needed or arguments.route == "operator"):
         raise ValueError(
@@ -293,11 +279,31 @@ def _data(arguments: Namespace, needed: bool) -> Images | None:
             "or for an operator, their spectrum is needed."
         )
     try:
-        return None if name is None else open(name, size=size, channels=channels)
+        data = None if name is None else open(name, size=size, channels=channels)
     except (OSError, ValueError):  # gone, or changed since
         if needed or arguments.data is not None:
             raise
         return None
+    if data is not None and data.shape != shape:
+        raise ValueError(
+            f"The data {data.name} have the shape {data.shape}, but the model makes images of "
+            f"{shape}; give --size {shape[1]} and --channels {shape[0]}, or other --data."
+        )
+    return data
+
+
+def _comparison(arguments: Namespace, found: Degraded, data: str) -> Comparison | None:
+    """What measures against the originals, if there are any; says what can't be measured."""
+    if arguments.originals is None:
+        return None
+    channels, height, width = found.images.shape[1:]
+    shape = (channels, height, width)
+    comparison = Comparison(
+        read_originals(arguments.originals, found.names, shape, arguments.out), data
+    )
+    for reason in comparison.left_out.values():
+        print(reason)
+    return comparison
 
 
 def _classical(plan: Plan, process: SoftDiffusion, y: Tensor) -> dict[str, Tensor]:
@@ -310,30 +316,6 @@ def _classical(plan: Plan, process: SoftDiffusion, y: Tensor) -> dict[str, Tenso
         if plan.linear is not None:
             found["Wiener"].append(wiener(plan.linear, own.operator, image, sigma_y))
     return {name: torch.cat(images) for name, images in found.items() if images}
-
-
-def _rows(
-    names: list[str], digests: list[str], found: Restoration, sigma_t: Tensor
-) -> dict[str, Any]:
-    """What the report says of every image."""
-    columns: dict[str, Any] = {
-        "name": names,
-        "sha256": digests,
-        "route": list(found.route),
-        "t": found.t.tolist(),
-        "sigma_y": found.sigma_y.tolist(),
-        "sigma_t": sigma_t.tolist(),
-        "residual": found.residual.T.tolist(),
-    }
-    if found.severity is not None:
-        columns["severity"] = found.severity.tolist()
-    for name, estimate in (("severity", found.estimate), ("sigma_y", found.noise)):
-        if estimate is not None:
-            for part in ("std", "low", "high"):
-                columns[f"{name}_{part}"] = getattr(estimate, part).tolist()
-    return {
-        name: {key: values[k] for key, values in columns.items()} for k, name in enumerate(names)
-    }
 
 
 def _finish(work: Unfinished, task: _Task) -> None:
@@ -355,24 +337,9 @@ def _finish(work: Unfinished, task: _Task) -> None:
         more["quality"] = task.comparison.report([row["quality"] for row in rows])
         print(task.comparison.table(more["quality"]))
     path = work.finish(**more)
-    routes = [row["route"] for row in rows]
-    print(
-        f"route: {routes.count('level')} from their level, {routes.count('operator')} by the "
-        f"operator\ndata consistency: root mean square of A x - y {residual.mean():.3g} (largest "
-        f"{residual.max():.3g}), noise in y {sigma_y.mean():.3g}"
-    )
-    for row in rows:
-        said = [_said(row, name, what) for name, what in _ESTIMATED if f"{name}_std" in row]
-        if said:
-            print(f"{in_one_line(row['name'])}: {'; '.join(said)}")
+    for line in told(rows, residual, sigma_y):
+        print(line)
     for sentence in warnings:
         print(f"warning: {sentence}")
     spread = "std/, " if task.arguments.samples > 1 else ""
     print(f"wrote {path}, restored/, mean/, {spread}samples/ and baselines.png")
-
-
-def _said(row: dict[str, Any], name: str, what: str) -> str:
-    return (
-        f"{what} {row[name]:.3g} ± {row[f'{name}_std']:.2g}, 95 % in "
-        f"[{row[f'{name}_low']:.3g}, {row[f'{name}_high']:.3g}]"
-    )

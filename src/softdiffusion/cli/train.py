@@ -101,7 +101,7 @@ def _describe(
     if classes is not None and denoiser.classes > len(classes):
         print(
             f"the network has {denoiser.classes} classes, but the data {len(classes)}; those beyond "
-            f"are never learned; for as many give --backbone.classes {len(classes)}"
+            f"are not learned; for as many give --backbone.classes {len(classes)}"
         )
     images = options.whole_batches(arguments.images)
     warmup, decay = options.ramps(images)
