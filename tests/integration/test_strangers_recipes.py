@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -61,7 +62,11 @@ def test_a_schedule_is_read_from_a_file_and_waits_for_no_pipe(tmp_path, refused)
     }.items():
         recipe = written(tmp_path / "recipe.yaml", schedule=name)
         assert told in refused(f"train --config {recipe} --out {tmp_path / 'run'}"), name
-    for name, told in {"pipe": "a pipe, a socket", "recipe.yaml": "which names it again"}.items():
+    for name, told in {
+        "pipe": "a pipe, a socket",
+        "recipe.yaml": "which names it again",
+        1.5: "the path of another one, but is 1.5",
+    }.items():
         recipe = written(tmp_path / "recipe.yaml", config=name)
         assert told in refused(f"train --config {recipe} --out {tmp_path / 'run'}")
 
@@ -79,6 +84,24 @@ def test_a_schedule_from_a_file_is_that_in_the_recipe(tmp_path, monkeypatch):
     for flags in (["--schedule", "schedule.yaml"], ["--schedule=schedule.yaml"]):
         arguments = ["--config", str(written(tmp_path / "bare.yaml")), *flags, "--out", "run"]
         assert parser().parse_args(arguments).schedule == expected
+
+
+@pytest.mark.parametrize("key", ["batch_size", "prior_modes", "learning_rate"])
+def test_a_number_that_is_null(key, tmp_path, refused):
+    recipe = written(tmp_path / "recipe.yaml", schedule=SCHEDULE, **{key: None})
+    line = refused(f"train --config {recipe} --out {tmp_path / 'run'} --dry_run true")
+    assert line.endswith("number, but is None.") and "fault" not in line
+
+
+def test_data_of_another_kind_in_a_recipe_beside_a_model_are_damage(trained, tmp_path, refused):
+    folder = shutil.copytree(trained, tmp_path / "run")
+    file = folder / "recipe.yaml"
+    recipe = yaml.safe_load(file.read_text())
+    for key in ("data", "size", "channels"):
+        for value in (["a"], {"a": 1}, 1.5, True, "\x1b[2J" if key != "data" else None):
+            file.write_text(yaml.safe_dump({**recipe, key: value}))
+            for command in ("info", f"evaluate --out {tmp_path / 'out'}"):
+                assert f"damaged (its {key} is " in refused(f"{command} --model {folder}")
 
 
 CONFINED = """

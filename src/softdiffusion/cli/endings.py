@@ -79,6 +79,8 @@ def sentence(error: Exception, given: Sequence[str]) -> str:
         )
     if isinstance(error, ValueError | OSError | ImportError) and message:
         return plain(str(error))
+    if isinstance(error, TypeError) and message.endswith(", but is None."):
+        return message  # null in a recipe, which its parser takes for any value
     return _of_nobody(error, message)
 
 

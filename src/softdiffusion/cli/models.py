@@ -13,6 +13,7 @@ from ..data import open
 from ..denoisers import BaseDenoiser
 from ..files import check_inside, read_yaml
 from ..priors import DataPrior, Prior
+from ..quoting import shortened
 from ..saving import load, model_files, model_folder
 from ..training import RECIPE
 from .parser import Parser
@@ -121,5 +122,17 @@ def recipe_of(path: Path) -> dict[str, Any]:
             content = read_yaml(file)
             if not isinstance(content, dict):
                 raise ValueError(f"{file} holds no recipe; restore it from a copy.")
+            _check_data(file, content)
             return content
     return {}
+
+
+def _check_data(file: Path, recipe: dict[str, Any]) -> None:
+    """Raises unless what a recipe says of its data is of the right kind; they may be opened."""
+    kinds = {"data": (str,), "size": (int, type(None)), "channels": (int, type(None))}
+    for key, kind in kinds.items():
+        if key in recipe and type(recipe[key]) not in kind:
+            raise ValueError(
+                f"{file} is damaged (its {key} is {shortened(recipe[key])}); restore it from a "
+                "copy."
+            )

@@ -123,7 +123,14 @@ def _with_file(recipe: str) -> str:
         content = _bounded(recipe)
     except (yaml.YAMLError, ValueError):  # the parser says what is wrong with it
         return recipe
-    if not isinstance(content, dict) or not _is_file(content.get(_FILED)):
+    if not isinstance(content, dict):
+        return recipe
+    if not isinstance(content.get("config"), str | list | None):
+        raise ValueError(
+            f"The config of a recipe is the path of another one, but is {content['config']}; leave "
+            "it out."
+        )
+    if not _is_file(content.get(_FILED)):
         return recipe
     return yaml.safe_dump({**content, _FILED: _read(content[_FILED])}, sort_keys=False)
 

@@ -90,7 +90,7 @@ arms: {{a: {{objective: {{init_args: {{inner: [{{class_path: {class_path}}}]}}}}
         "InceptionFile",
         "softdiffusion.InceptionFile",
         "softdiffusion.metrics.InceptionFile",
-        "Bilinear",
+        "Softmax",
     ],
 )
 def test_arms_name_no_classes_that_are_no_parts_of_models(tmp_path, class_path):
