@@ -100,8 +100,8 @@ def _describe(
         print(note)
     if classes is not None and denoiser.classes > len(classes):
         print(
-            f"the network has {denoiser.classes} classes, but the data {len(classes)}; it learns no "
-            f"others; for as many give --backbone.classes {len(classes)}"
+            f"the network has {denoiser.classes} classes, but the data {len(classes)}; it learns "
+            f"no others; for as many give --backbone.classes {len(classes)}"
         )
     images = options.whole_batches(arguments.images)
     warmup, decay = options.ramps(images)
