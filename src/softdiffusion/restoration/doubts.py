@@ -12,6 +12,7 @@ __all__ = [
     "ROUNDING",
     "against_noise",
     "against_residuals",
+    "against_restoring",
     "against_topping_up",
     "contradicts",
 ]
@@ -74,6 +75,25 @@ def against_noise(stated: Tensor, found: Estimate) -> list[str]:
         f"{_images(int(wrong.sum()))} another noise than sigma_y {stated[k]:.2g}: by the data's "
         f"spectrum it is about {found.mean[k]:.2g}, 95 % in [{found.low[k]:.2g}, "
         f"{found.high[k]:.2g}]; leave sigma_y out, and it is estimated."
+    ]
+
+
+def against_restoring(severity: Estimate, least: float) -> list[str]:
+    """Says where images may hardly be degraded: then a restoration by too large a severity harms.
+
+    Arguments:
+        severity: The estimated severities.
+        least: The smallest severity that the model knows.
+    """
+    mild = severity.low <= least
+    if not mild.any():
+        return []
+    k = int(mild.nonzero()[0])
+    return [
+        f"{_images(int(mild.sum()))} a severity that may be as small as any that the model knows "
+        f"({severity.mean[k]:.2g}, 95 % in [{severity.low[k]:.2g}, {severity.high[k]:.2g}]), so "
+        "that the image itself may be nearer to its original than what is made of it; compare the "
+        "two, or give the severity."
     ]
 
 

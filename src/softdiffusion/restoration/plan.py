@@ -10,13 +10,15 @@ from ..checks import check_range, shown
 from ..denoisers import BaseDenoiser, GaussianDenoiser
 from ..operators import LinearOperator
 from ..process import SoftDiffusion
-from .doubts import against_noise, against_topping_up, contradicts
+from .doubts import against_noise, against_restoring, against_topping_up, contradicts
 from .level import level_noise, start_time
 from .route import Route, is_dear, lacks_noise, topping_up_cost
 from .severity import Estimate, SeverityEstimator
 from .start import linear_model
 
 __all__ = ["Plan", "make_plan"]
+
+_START = torch.zeros((), dtype=torch.float64)
 
 
 @dataclass(frozen=True)
@@ -166,6 +168,8 @@ def _corrupted(
         if closed and data is not None:
             noise = _noise_at(process, data, y, known)
     warnings = [] if stated is None or noise is None else against_noise(stated, noise)
+    if estimate is not None:
+        warnings += against_restoring(estimate, float(process.schedule.severity(_START)))
     if stated is not None or process.sigma(1.0) == 0:  # without noise images are as they are
         noise = None
     if stated is not None:

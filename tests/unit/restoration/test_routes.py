@@ -167,3 +167,21 @@ def test_routes_that_do_not_exist_are_refused(linear, digits):
         sd.restore(linear, y, operator=other, data=digits, route="level")
     with pytest.raises(ValueError, match="route='operator', clean images .* are needed"):
         sd.restore(linear, y, severity=1.0, route="operator")
+
+
+def test_an_image_that_may_be_as_good_as_clean_is_said_to_be_one():
+    """The posterior mean of its severity is too large for it, and deblurs what is sharp."""
+    digits = sd.data.load("digits")
+    process = sd.SoftDiffusion(sd.GaussianBlur(), sd.schedules.geometric((0.1, 5.0), (0.01, 0.2)))
+    linear = sd.GaussianDenoiser.fit(process, digits)
+    clean, blurred = (
+        sd.GaussianBlur().at(severity)(sd.data.load("digits", split="test")[:4])
+        + 0.02 * torch.randn(4, 1, 8, 8, generator=torch.Generator().manual_seed(0))
+        for severity in (0.1, 2.0)
+    )
+    few = partial(sd.MultistepSampler, steps=3)
+    with pytest.warns(UserWarning, match="a severity that may be as small as any .* compare the"):
+        found = sd.restore(linear, clean, data=digits, sampler=few)
+    assert any("nearer to its original" in said for said in found.warnings)
+    known = sd.restore(linear, blurred, data=digits, sampler=few)
+    assert not any("nearer to its original" in said for said in known.warnings)
