@@ -18,7 +18,7 @@ CLOCK = re.compile(rb'"\w*(?:seconds|time|per_second|milliseconds|wall)\w*": [\d
 SECONDS = re.compile(rb"\| \d+ \|$", re.MULTILINE)
 
 #: Files that tell the time, or what was said until a stop, and nothing else that matters.
-LEFT_OUT = ("events.out.tfevents", "log.txt", "fontlist")
+LEFT_OUT = ("events.out.tfevents", "log.txt")
 
 #: What tells operations of one kind apart, in the names of files.
 NUMBER = re.compile(r"[0-9]+|[0-9a-f]{64}")
@@ -94,6 +94,8 @@ def tree(root: Path) -> dict[str, bytes | None]:
     found: dict[str, bytes | None] = {}
     for path in sorted(root.rglob("*")):
         name = str(path.relative_to(root))
+        if name.startswith("cache"):
+            continue  # what is lost there is computed again once it is needed
         if path.is_file() and not path.name.startswith(LEFT_OUT):
             found[name] = SECONDS.sub(b"|", CLOCK.sub(b"", path.read_bytes()))
         elif path.is_dir() and not any(path.iterdir()):
