@@ -5,7 +5,7 @@ from typing import Literal
 
 from torch import Tensor
 
-from ..checks import shown
+from ..checks import check_count, shown
 from .digits import DIGITS, load_digits
 from .fashion_mnist import DEBIAN_FOLDER, GARMENTS, load_fashion_mnist
 from .folder import FolderImages
@@ -49,12 +49,10 @@ def open(
         )
     if split not in ("train", "test"):
         raise ValueError(f"The split must be train or test, but is {split!r}.")
-    for what, number in (("size", size), ("number of channels", channels)):
-        if number is not None and type(number) is not int:
-            unit = " of pixels" if what == "size" else ""
-            raise TypeError(f"The {what} must be a whole number{unit}, but is {shown(number)}.")
-    if size is not None and not 1 <= size <= _LARGEST:
-        raise ValueError(f"The size must be at least 1 pixel, at most {_LARGEST}, but is {size}.")
+    if size is not None:
+        size = check_count("The size in pixels", size, 1, _LARGEST)
+    if channels is not None:
+        channels = check_count("The number of channels", channels, -_LARGEST, _LARGEST)
     if channels not in (None, 1, 3):
         raise ValueError(f"Images have 1 or 3 channels, not {channels}.")
     kind, _, path = name.partition(":")
