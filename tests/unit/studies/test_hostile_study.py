@@ -90,7 +90,7 @@ def check(folder: Path, study: Any, recipe: Any = RECIPE) -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("value", VALUES, ids=lambda value: repr(value)[:20])
+@pytest.mark.parametrize("value", VALUES, ids=[f"value {i}" for i in range(len(VALUES))])
 def test_every_value_is_replaced_by_every_other(tmp_path, value):
     for path in places(STUDY):
         check(tmp_path, changed(STUDY, path, value))
