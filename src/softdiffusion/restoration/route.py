@@ -15,7 +15,7 @@ __all__ = ["Route", "is_dear", "lacks_noise", "topping_up_cost"]
 Route = Literal["auto", "level", "operator"]
 
 #: Above this cost, in dB, and with at most this share of the level's noise, the operator's way is
-#: the better one: studies/restoration measures it ahead in all such cases. Where blur leaves
+#: the better one: studies/restoration measures it ahead, or level, there. Where blur leaves
 #: little, real images gain more from low noise than the Gaussian ones whose loss is predicted.
 _LARGEST_COST, _SMALL_SHARE = 1.0, 0.25
 
