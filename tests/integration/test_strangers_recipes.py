@@ -86,11 +86,11 @@ def test_a_schedule_from_a_file_is_that_in_the_recipe(tmp_path, monkeypatch):
         assert parser().parse_args(arguments).schedule == expected
 
 
-@pytest.mark.parametrize("key", ["batch_size", "prior_modes", "learning_rate"])
-def test_a_number_that_is_null(key, tmp_path, refused):
+@pytest.mark.parametrize("key", ["batch_size", "prior_modes", "learning_rate", "data"])
+def test_a_value_that_is_null(key, tmp_path, refused):
     recipe = written(tmp_path / "recipe.yaml", schedule=SCHEDULE, **{key: None})
     line = refused(f"train --config {recipe} --out {tmp_path / 'run'} --dry_run true")
-    assert line.endswith("number, but is None.") and "fault" not in line
+    assert f"--{key} is null; give a value, or leave it out for " in line and "fault" not in line
 
 
 def test_data_of_another_kind_in_a_recipe_beside_a_model_are_damage(trained, tmp_path, refused):

@@ -140,6 +140,9 @@ class Recipe:
     """
 
     def __init__(self, parser: Parser, arguments: Namespace) -> None:
+        for name, default in vars(parser.get_defaults()).items():
+            if default is not None and arguments.get(name) is None:
+                raise ValueError(f"--{name} is null; give a value, or leave it out for {default}.")
         if arguments.preset is None:
             _fill(arguments)
         _override(arguments)
