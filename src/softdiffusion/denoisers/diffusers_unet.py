@@ -8,8 +8,8 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from ..arguments import checked
-from ..checks import check_count, check_range
-from .unet import check_planes
+from ..checks import check_count
+from .unet import check_extent, check_planes
 
 __all__ = ["DiffusersUNet"]
 
@@ -68,17 +68,8 @@ class DiffusersUNet(nn.Module):
                 f"{tuple(multipliers)} and classes {classes}."
             )
         longest = size if isinstance(size, int) else max(size)
-        for name, value, most in (
-            ("The channels", channels, 1024),
-            ("The size", longest, 2**20),
-            ("The width", width, 1024),
-            ("The blocks", blocks, 64),
-            ("The classes", classes, 100_000),
-            ("The number of multipliers", len(multipliers), 16),
-            ("A multiplier", max(multipliers), 64),
-        ):
-            check_count(f"{name} of a U-Net", value, 0, most)
-        check_range("The dropout of a U-Net", dropout, 0.0, 1.0)
+        check_count("The size of a U-Net", longest, 0, 2**20)
+        check_extent(channels, width, multipliers, blocks, classes, dropout)
         try:
             import diffusers
         except ImportError:

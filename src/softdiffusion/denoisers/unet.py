@@ -50,16 +50,7 @@ class SmallUNet(nn.Module):
                 f"one block and one level, with multipliers >= 1, but has width {width}, channels "
                 f"{channels}, blocks {blocks} and multipliers {tuple(multipliers)}."
             )
-        for name, value, most in (
-            ("The channels", channels, 1024),
-            ("The width", width, 1024),
-            ("The blocks", blocks, 64),
-            ("The classes", classes, 100_000),
-            ("The number of multipliers", len(multipliers), 16),
-            ("A multiplier", max(multipliers), 64),
-        ):
-            check_count(f"{name} of a U-Net", value, 0, most)
-        check_range("The dropout of a U-Net", dropout, 0.0, 1.0)
+        check_extent(channels, width, multipliers, blocks, classes, dropout)
         self.channels = channels
         self.width = width
         self.multipliers = tuple(multipliers)
@@ -231,3 +222,28 @@ def zeroed(layer: nn.Conv2d) -> nn.Conv2d:
     if layer.bias is not None:
         nn.init.zeros_(layer.bias)
     return layer
+
+
+def check_extent(
+    channels: int,
+    width: int,
+    multipliers: Sequence[int],
+    blocks: int,
+    classes: int,
+    dropout: float,
+) -> None:
+    """Raises unless a U-Net is of a size that can be built.
+
+    Raises:
+        ValueError: If an argument is beyond its limits.
+    """
+    for name, value, most in (
+        ("The channels", channels, 1024),
+        ("The width", width, 1024),
+        ("The blocks", blocks, 64),
+        ("The classes", classes, 100_000),
+        ("The number of multipliers", len(multipliers), 16),
+        ("A multiplier", max(multipliers), 64),
+    ):
+        check_count(f"{name} of a U-Net", value, 0, most)
+    check_range("The dropout of a U-Net", dropout, 0.0, 1.0)
