@@ -41,7 +41,18 @@ class Images(ABC):
 
     @abstractmethod
     def batch(self, indices: Tensor) -> Tensor:
-        """The images at these indices, (B, C, H, W), float32 in [-1, 1]."""
+        """The images at these indices, (B, C, H, W), float32 in [-1, 1]: the same every time."""
+
+    def draw(self, indices: Tensor, seeds: Tensor) -> Tensor:
+        """The images at these indices as a training sees them, (B, C, H, W), float32 in [-1, 1].
+
+        A set that draws something, such as the window of a crop, draws it from the seeds alone.
+
+        Arguments:
+            indices: The indices, (B,).
+            seeds: One an image, int64 >= 0, (B,): a pure function of a training's seed and position.
+        """
+        return self.batch(indices)
 
     def tensor(self) -> Tensor:
         """All images, (N, C, H, W), float32 in [-1, 1]."""
