@@ -50,7 +50,8 @@ class Images(ABC):
 
         Arguments:
             indices: The indices, (B,).
-            seeds: One an image, int64 >= 0, (B,): a pure function of a training's seed and position.
+            seeds: One an image, int64 >= 0, (B,): a pure function of the training's seed and of the
+                image's position in it.
         """
         return self.batch(indices)
 

@@ -21,7 +21,12 @@ Split = Literal["train", "test"]
 
 
 def open(
-    name: str, *, split: Split = "train", size: int | None = None, channels: int | None = None
+    name: str,
+    *,
+    split: Split = "train",
+    size: int | None = None,
+    channels: int | None = None,
+    cache: str | Path | None = None,
 ) -> Images:
     """Opens a set of images.
 
@@ -35,6 +40,8 @@ def open(
             shrunk by exact area averages, or get a black frame; files of a folder are resized and
             cropped.
         channels: 1 or 3; None keeps what the data have: RGB, if any file of a folder has colour.
+        cache: The folder that decoded pictures of a folder are kept in; None keeps them in the
+            user's cache folder, or those of few small files in memory. See `FolderImages`.
 
     Raises:
         TypeError: If the name is no text, or the size no whole number.
@@ -57,7 +64,8 @@ def open(
         raise ValueError(f"Images have 1 or 3 channels, not {channels}.")
     kind, _, path = name.partition(":")
     if kind == "folder" and path:
-        return FolderImages(_path(path), split, size, channels)
+        place = None if cache is None else Path(cache)
+        return FolderImages(_path(path), split, size, channels, place)
     if name == "digits":
         images, labels = load_digits(split)
         classes = DIGITS
@@ -80,13 +88,18 @@ def open(
 
 
 def load(
-    name: str, *, split: Split = "train", size: int | None = None, channels: int | None = None
+    name: str,
+    *,
+    split: Split = "train",
+    size: int | None = None,
+    channels: int | None = None,
+    cache: str | Path | None = None,
 ) -> Tensor:
     """All images of a set as one tensor (N, C, H, W), float32 in [-1, 1].
 
     The arguments are those of `open`.
     """
-    return open(name, split=split, size=size, channels=channels).tensor()
+    return open(name, split=split, size=size, channels=channels, cache=cache).tensor()
 
 
 def _path(name: str) -> Path:
