@@ -226,6 +226,10 @@ class Recipe:
         """The images to train on."""
         return self._data
 
+    def held_out(self) -> Images:
+        """The images of the test split, on which the loss is measured."""
+        return Source.of(vars(self.arguments)).open("test")
+
     @staticmethod
     def measured(data: Images) -> Tensor:
         """The images on which distances are measured and a start is fitted."""
