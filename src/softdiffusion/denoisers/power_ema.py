@@ -26,7 +26,7 @@ from ..arguments import checked
 from .denoiser import BaseDenoiser
 from .ema import follow, followed
 
-__all__ = ["LONGEST", "PowerEMA", "check_length", "combination", "gamma_of", "length_of"]
+__all__ = ["LONGEST", "PowerEMA", "check_length", "check_lengths", "combination", "gamma_of", "length_of"]
 
 #: The length of the plain mean over the whole training, gamma = 0.
 LONGEST = 1 / math.sqrt(12)
@@ -64,6 +64,18 @@ def check_length(length: float) -> None:
             f"The length of an average, as a share of the training, must be in [{_SHORTEST:g}, "
             f"{LONGEST:.4g}], where the longest is the plain mean, but is {length:g}."
         )
+
+
+def check_lengths(lengths: Sequence[float]) -> None:
+    """Raises unless averages of these lengths can be kept.
+
+    Raises:
+        ValueError: If one lies outside [0.001, 0.2887], or is there twice.
+    """
+    for length in lengths:
+        check_length(length)
+        if [f"{one:g}" for one in lengths].count(f"{length:g}") > 1:
+            raise ValueError(f"The length {length:g} of an average is there twice; give it once.")
 
 
 @checked

@@ -9,13 +9,13 @@ import torch
 from torch import Tensor
 
 from ..denoisers import BaseDenoiser
-from ..denoisers.power_ema import PowerEMA, check_length, combination
+from ..denoisers.power_ema import PowerEMA, check_lengths, combination
 from ..files import check_inside, drafted
 from ..saving import state_of
 from ..tensors import not_finite, read_header, read_tensors, write_tensors
 from .checkpoint import written
 
-__all__ = ["Averages", "check_lengths", "combine", "fit", "kept_in"]
+__all__ = ["Averages", "combine", "fit", "kept_in"]
 
 #: The folder of the averages in that of a run.
 _FOLDER = "averages"
@@ -92,18 +92,6 @@ class Averages:
         for (_, count), path in _files(self.folder).items():
             if count > images:
                 path.unlink()
-
-
-def check_lengths(lengths: Sequence[float]) -> None:
-    """Raises unless averages of these lengths can be kept.
-
-    Raises:
-        ValueError: If one lies outside [0.001, 0.2887], or is there twice.
-    """
-    for length in lengths:
-        check_length(length)
-        if [f"{one:g}" for one in lengths].count(f"{length:g}") > 1:
-            raise ValueError(f"The length {length:g} of an average is there twice; give it once.")
 
 
 def kept_in(run: Path, images: int | None = None) -> list[tuple[float, int]]:

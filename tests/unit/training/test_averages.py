@@ -10,7 +10,8 @@ from torch import nn
 
 import softdiffusion as sd
 from softdiffusion.denoisers.power_ema import PowerEMA, gamma_of
-from softdiffusion.training.averages import Averages, check_lengths, combine, fit, kept_in
+from softdiffusion.denoisers.power_ema import check_lengths
+from softdiffusion.training.averages import Averages, combine, fit, kept_in
 from softdiffusion.training.checkpoint import Checkpoint, Checkpoints
 from tests.command import contents
 from tests.registry import process
