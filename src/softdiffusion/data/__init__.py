@@ -4,11 +4,13 @@ from .files import image_files, read_images
 from .images import ArrayImages, Images, as_set
 from .load import load, open
 from .order import DataOrder, measured
+from .part import Part
 
 __all__ = [
     "ArrayImages",
     "DataOrder",
     "Images",
+    "Part",
     "as_set",
     "image_files",
     "load",
