@@ -9,7 +9,7 @@ from torch import nn
 
 from ..configuration import to_config
 from ..corruptions import Corruption
-from ..data import Images, Part, measured, open
+from ..data import Images, Part, Source, measured
 from ..denoisers import Denoiser, Preconditioning
 from ..objectives import Objective
 from ..presets import PRESETS, Preset, named
@@ -21,6 +21,7 @@ from ..training.processes import from_first
 from .flags import naming_flags
 from .parser import Parser
 from .places import check_outside
+from .spelling import words
 
 __all__ = ["Recipe", "add_recipe"]
 
@@ -63,7 +64,28 @@ def add_recipe(parser: Parser) -> None:
         default=None,
         help="1 makes the images grey, 3 is RGB; those of the data if it is left out.",
     )
+    parser.add_argument(
+        "--crop",
+        type=PositiveInt | None,
+        default=None,
+        help="Windows of this side, drawn anew each time from the pictures of a folder, which may "
+        "have any sizes.",
+    )
+    parser.add_argument(
+        "--crop_scale",
+        type=float,
+        default=1.0,
+        help="The smallest scale of a window, in (0, 1]; at 1 it is not resized.",
+    )
+    parser.add_argument(
+        "--cache",
+        type=str | None,
+        default=None,
+        help="The folder that the decoded pictures of a folder are kept in; default: the user's "
+        "cache folder, or memory for few.",
+    )
     parser.add_argument("--flips", type=bool, default=False, help="Mirror every second image.")
+    parser.add_argument("--turns", type=bool, default=False, help="Turn images by random quarters.")
     parser.add_argument(
         "--preset",
         type=Preset | str | None,
@@ -129,7 +151,28 @@ def add_recipe(parser: Parser) -> None:
     )
     parser.add_argument("--images", type=PositiveInt, default=400_000, help="Images to train on.")
     parser.add_argument("--seed", type=NonNegativeInt, default=0)
-    parser.add_class_arguments(TrainingOptions)
+    parser.add_class_arguments(TrainingOptions, skip={"ema_lengths", "track"})
+    parser.add_argument(
+        "--ema_lengths",
+        type=float,
+        nargs="+",
+        default=[],
+        help="Relative lengths of averages that are kept beside --ema, such as 0.05 0.1, from "
+        "which `softdiffusion ema` makes those of other lengths.",
+    )
+    parser.add_argument(
+        "--track",
+        type=str | list[str],
+        nargs="+",
+        default=[],
+        help="Show the training while it runs: tensorboard, wandb, trackio.",
+    )
+    parser.add_argument(
+        "--init",
+        type=str | None,
+        default=None,
+        help="The folder of a model with whose weights the training begins.",
+    )
 
 
 class Recipe:
@@ -152,7 +195,7 @@ class Recipe:
             arguments.backbone = Namespace(class_path="softdiffusion.SmallUNet", init_args=channels)
         self.arguments = arguments
         check_outside(arguments.out, arguments.data)
-        self._data = open(arguments.data, size=arguments.size, channels=arguments.channels)
+        self._data = Source.of(vars(arguments)).open()
         arguments.channels = self._data.shape[0]
         if "channels" in arguments.backbone.get("init_args", {}):
             arguments.backbone.init_args.channels = arguments.channels
@@ -242,8 +285,12 @@ class Recipe:
 
     def options(self) -> TrainingOptions:
         """The settings of the training."""
-        names = TrainingOptions.__dataclass_fields__
-        return TrainingOptions(**{name: self.arguments[name] for name in names})
+        given = {name: self.arguments[name] for name in TrainingOptions.__dataclass_fields__}
+        several = {
+            "ema_lengths": tuple(self.arguments.ema_lengths),
+            "track": tuple(map(str, words(self.arguments.track))),
+        }
+        return TrainingOptions(**given | several)
 
 
 def _fill(arguments: Namespace) -> None:

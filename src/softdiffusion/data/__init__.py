@@ -5,12 +5,14 @@ from .images import ArrayImages, Images, as_set
 from .load import load, open
 from .order import DataOrder, measured
 from .part import Part
+from .source import Source
 
 __all__ = [
     "ArrayImages",
     "DataOrder",
     "Images",
     "Part",
+    "Source",
     "as_set",
     "image_files",
     "load",

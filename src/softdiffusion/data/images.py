@@ -27,6 +27,8 @@ class Images(ABC):
         classes: The names of the classes, by their numbers, or None. A split without labels has
             them, too, if the other split has labels.
         notes: What the set was taken for and what was left out of it, each in a few words.
+        uses_global_random: Whether what is drawn comes from the global random numbers of torch,
+            NumPy or Python, so that it can't be drawn beside a training in the same process.
     """
 
     name: str
@@ -34,6 +36,7 @@ class Images(ABC):
     labels: Tensor | None = None
     classes: tuple[str, ...] | None = None
     notes: tuple[str, ...] = ()
+    uses_global_random: bool = False
 
     @abstractmethod
     def __len__(self) -> int:
@@ -50,7 +53,7 @@ class Images(ABC):
 
         Arguments:
             indices: The indices, (B,).
-            seeds: One an image, int64 >= 0, (B,): a pure function of a training's seed and position.
+            seeds: One an image, int64 >= 0, (B,): they follow from a training's seed and position.
         """
         return self.batch(indices)
 

@@ -5,7 +5,8 @@ from typing import Literal
 
 from torch import Tensor
 
-from ..checks import check_count, shown
+from ..checks import check_count, check_range, shown
+from .crops import CropImages
 from .digits import DIGITS, load_digits
 from .fashion_mnist import DEBIAN_FOLDER, GARMENTS, load_fashion_mnist
 from .folder import FolderImages
@@ -21,7 +22,14 @@ Split = Literal["train", "test"]
 
 
 def open(
-    name: str, *, split: Split = "train", size: int | None = None, channels: int | None = None
+    name: str,
+    *,
+    split: Split = "train",
+    size: int | None = None,
+    channels: int | None = None,
+    crop: int | None = None,
+    crop_scale: float = 1.0,
+    cache: str | Path | None = None,
 ) -> Images:
     """Opens a set of images.
 
@@ -33,8 +41,14 @@ def open(
             10,000; for the splits of a folder see `FolderImages`.
         size: The side in pixels; None keeps what the data have. Digits and Fashion-MNIST are
             shrunk by exact area averages, or get a black frame; files of a folder are resized and
-            cropped.
+            cropped; with `crop`, their short side is resized.
         channels: 1 or 3; None keeps what the data have: RGB, if any file of a folder has colour.
+        crop: The side of windows that are drawn from the pictures of a folder, which may have any
+            sizes; None takes whole pictures. See `CropImages`.
+        crop_scale: The smallest scale of such a window, in (0, 1]: at 1 it shows the picture's own
+            pixels, and at 1/2 it is twice as large and resized.
+        cache: The folder that decoded pictures of a folder are kept in; None keeps them in the
+            user's cache folder, or those of few small files in memory; see `FolderImages`.
 
     Raises:
         TypeError: If the name is no text, or the size no whole number.
@@ -55,9 +69,22 @@ def open(
         channels = check_count("The number of channels", channels, -_LARGEST, _LARGEST)
     if channels not in (None, 1, 3):
         raise ValueError(f"Images have 1 or 3 channels, not {channels}.")
+    scale = float(check_range("The crop_scale", crop_scale, 0.0, 1.0))
+    if crop is not None:
+        crop = check_count("The crop in pixels", crop, 1, _LARGEST)
+    if scale == 0 or (scale < 1 and crop is None):
+        raise ValueError(
+            f"A crop_scale of {scale:g} means nothing: it belongs to a crop, and is above 0; leave "
+            "it out."
+        )
+    place = None if cache is None else Path(cache)
     kind, _, path = name.partition(":")
     if kind == "folder" and path:
-        return FolderImages(_path(path), split, size, channels)
+        if crop is None:
+            return FolderImages(_path(path), split, size, channels, place)
+        return CropImages(_path(path), split, crop, scale, size, channels, place)
+    if crop is not None:
+        raise ValueError(f"Crops are drawn from pictures in a folder:PATH, not from {name}.")
     if name == "digits":
         images, labels = load_digits(split)
         classes = DIGITS
@@ -80,13 +107,28 @@ def open(
 
 
 def load(
-    name: str, *, split: Split = "train", size: int | None = None, channels: int | None = None
+    name: str,
+    *,
+    split: Split = "train",
+    size: int | None = None,
+    channels: int | None = None,
+    crop: int | None = None,
+    crop_scale: float = 1.0,
+    cache: str | Path | None = None,
 ) -> Tensor:
     """All images of a set as one tensor (N, C, H, W), float32 in [-1, 1].
 
     The arguments are those of `open`.
     """
-    return open(name, split=split, size=size, channels=channels).tensor()
+    return open(
+        name,
+        split=split,
+        size=size,
+        channels=channels,
+        crop=crop,
+        crop_scale=crop_scale,
+        cache=cache,
+    ).tensor()
 
 
 def _path(name: str) -> Path:
