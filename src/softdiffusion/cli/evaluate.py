@@ -17,6 +17,7 @@ from torch import Tensor
 from .. import samplers
 from ..checks import check_count
 from ..data import DataOrder, Images
+from ..denoisers import compiled
 from ..files import write_text
 from ..metrics import ClassEvaluator, Evaluator, Report, default_extractor, extractor
 from ..plots import plot_distances, save_grid
@@ -138,6 +139,8 @@ def run(arguments: Namespace) -> None:
         )
         evaluator = Evaluator(known[0], unknown[0], features, data=train.name)
         by_class = ClassEvaluator(known, unknown, features) if denoiser.classes else None
+    if arguments.compile and wanted:
+        compiled(denoiser, any_size=True)
     names = class_names(arguments.model)
     left_out = []
     for label, number in wanted:

@@ -191,7 +191,7 @@ class _Task:
     def _plan(self) -> Plan:
         """How all images will be restored."""
         arguments, process = self.arguments, self.denoiser.process
-        data = None if self.data is None else Recipe.measured(self.data).to(self.y)
+        data = None if self.data is None else Recipe.measured(self.data).tensor().to(self.y)
         sigma_y = arguments.sigma_y
         unknown = data is None or process.corruption.transform is None
         if sigma_y is None and (self.operator is not None or unknown):

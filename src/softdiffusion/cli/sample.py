@@ -9,7 +9,7 @@ from jsonargparse.typing import PositiveInt
 from torch import Tensor
 
 from ..checks import check_count, check_labels
-from ..denoisers import BaseDenoiser, GuidedDenoiser
+from ..denoisers import BaseDenoiser, GuidedDenoiser, compiled
 from ..plots import numbered, save_animation, save_grid, save_images
 from ..random import generators
 from ..saving import class_names
@@ -34,6 +34,12 @@ def add_sampling(parser: Parser) -> None:
         type=float | None,
         default=None,
         help="The scale of classifier-free guidance; 1 is the plain prediction for the class.",
+    )
+    parser.add_argument(
+        "--compile",
+        type=bool,
+        default=False,
+        help="Compile the network first, which takes a minute and pays for many images.",
     )
 
 
@@ -126,6 +132,8 @@ def run(arguments: Namespace) -> None:
             f"{arguments.out} holds trajectory.gif, which would stay beside the new images; choose "
             "another --out, give --animation true, or delete the file."
         )
+    if arguments.compile:
+        compiled(denoiser, any_size=True)
     start = time.perf_counter()
     noise = generators(arguments.seed, range(arguments.count))
     x1 = prior.sample(arguments.count, generator=noise, labels=labels)
