@@ -49,7 +49,7 @@ class Team:
         """What every process gives, in their order; all wait for each other.
 
         Raises:
-            ValueError: If another process has ended.
+            ConnectionError: If another process has ended.
         """
         if self.count == 1:
             return [value]
@@ -67,7 +67,7 @@ class Team:
             size: Images of a batch.
 
         Raises:
-            ValueError: If another process has ended.
+            ConnectionError: If another process has ended.
         """
         if self.count == 1:
             return torch.cat(list(own))
@@ -119,7 +119,7 @@ def _all_there() -> Iterator[None]:
     try:
         yield
     except RuntimeError as error:
-        raise ValueError(
+        raise ConnectionError(
             "Another of the processes that share this command has ended, so this one ends as well; "
             "give the same command again."
         ) from error
