@@ -9,10 +9,13 @@ from ..checks import check_count, shown
 from .digits import DIGITS, load_digits
 from .fashion_mnist import DEBIAN_FOLDER, GARMENTS, load_fashion_mnist
 from .folder import FolderImages
+from .hub import hub_images, hub_stream
 from .images import ArrayImages, Images, to_float
+from .order import MEASURED
 from .resize import area_average, framed
+from .stream import Stream
 
-__all__ = ["load", "open"]
+__all__ = ["load", "open", "open_stream"]
 
 #: The largest side of an image; a picture of it is as large as those that are read.
 _LARGEST = 13_000
@@ -27,35 +30,31 @@ def open(
 
     Arguments:
         name: "digits"; "fashion-mnist", from where Debian's package puts it, or
-            "fashion-mnist:PATH", a folder with its four IDX files; or "folder:PATH", any folder
-            of images; a `~` at the start of a PATH is the home folder.
+            "fashion-mnist:PATH", a folder with its four IDX files; "folder:PATH", any folder of
+            images; "hub:NAME[:CONFIG][:image=COLUMN][:label=COLUMN]", a data set of Hugging Face's
+            Hub or, with a PATH for its name, one in a folder; or "hub-stream:" with the same, of
+            whose images these are the first 10,000. A `~` at the start of a PATH is the home
+            folder.
         split: "train" or "test". Digits have 1,497 and 300 images, Fashion-MNIST 60,000 and
-            10,000; for the splits of a folder see `FolderImages`.
+            10,000; for the splits of a folder see `FolderImages`. A data set of the Hub has train
+            and test, validation, valid or val, or every tenth row is held out.
         size: The side in pixels; None keeps what the data have. Digits and Fashion-MNIST are
-            shrunk by exact area averages, or get a black frame; files of a folder are resized and
-            cropped.
-        channels: 1 or 3; None keeps what the data have: RGB, if any file of a folder has colour.
+            shrunk by exact area averages, or get a black frame; pictures are resized and cropped.
+        channels: 1 or 3; None keeps what the data have: RGB, if any file of a folder, or the first
+            picture of a data set of the Hub has colour.
 
     Raises:
         TypeError: If the name is no text, or the size no whole number.
         ValueError: If an argument is unknown or out of range, or data are damaged.
         FileNotFoundError: If files are missing; the message says how to get them.
-        ImportError: If the digits are asked for without scikit-learn.
+        ImportError: If the digits are asked for without scikit-learn, or the Hub without datasets.
     """
-    if not isinstance(name, str):
-        raise TypeError(
-            f"The name of the data must be a text such as 'folder:PATH', but is {shown(name)}; "
-            "images in memory are given as softdiffusion.data.ArrayImages."
-        )
-    if split not in ("train", "test"):
-        raise ValueError(f"The split must be train or test, but is {split!r}.")
-    if size is not None:
-        size = check_count("The size in pixels", size, 1, _LARGEST)
-    if channels is not None:
-        channels = check_count("The number of channels", channels, -_LARGEST, _LARGEST)
-    if channels not in (None, 1, 3):
-        raise ValueError(f"Images have 1 or 3 channels, not {channels}.")
+    size, channels = _checked(name, split, size, channels)
     kind, _, path = name.partition(":")
+    if kind == "hub" and path:
+        return hub_images(path, split, size, channels)
+    if kind == "hub-stream" and path:
+        return hub_stream(path, split, size, channels).head(MEASURED)
     if kind == "folder" and path:
         return FolderImages(_path(path), split, size, channels)
     if name == "digits":
@@ -65,7 +64,7 @@ def open(
         images, labels = load_fashion_mnist(_path(path) if path else DEBIAN_FOLDER, split)
         classes = GARMENTS
     else:
-        use = "digits, fashion-mnist, fashion-mnist:PATH or folder:PATH"
+        use = "digits, fashion-mnist, fashion-mnist:PATH, folder:PATH or hub:NAME"
         if name and Path(name).is_dir():
             use = f"folder:{name} for the pictures of that folder"
         raise ValueError(f"Unknown data {name!r}; use {use}.")
@@ -87,6 +86,53 @@ def load(
     The arguments are those of `open`.
     """
     return open(name, split=split, size=size, channels=channels).tensor()
+
+
+def open_stream(
+    name: str,
+    *,
+    split: Split = "train",
+    size: int | None = None,
+    channels: int | None = None,
+    buffer: int = 1_000,
+    seed: int = 0,
+) -> Stream:
+    """Opens a data set as a stream, which is read as it comes and not kept.
+
+    Arguments:
+        name: "hub-stream:NAME[:CONFIG][:image=COLUMN][:label=COLUMN]", a data set of Hugging Face's
+            Hub or, with a PATH for its name, one in a folder.
+        split, size, channels: As those of `open`; nothing is held out where there is no test split.
+        buffer, seed: As those of `Stream`.
+
+    Raises:
+        TypeError, ValueError, FileNotFoundError, ImportError: As `open` and `Stream`.
+    """
+    size, channels = _checked(name, split, size, channels)
+    kind, _, path = name.partition(":")
+    if kind != "hub-stream" or not path:
+        raise ValueError(f"{name!r} is no stream; use hub-stream:NAME.")
+    return hub_stream(path, split, size, channels, buffer, seed)
+
+
+def _checked(
+    name: str, split: str, size: int | None, channels: int | None
+) -> tuple[int | None, int | None]:
+    """Size and channels, once they and the others are what they should be."""
+    if not isinstance(name, str):
+        raise TypeError(
+            f"The name of the data must be a text such as 'folder:PATH', but is {shown(name)}; "
+            "images in memory are given as softdiffusion.data.ArrayImages."
+        )
+    if split not in ("train", "test"):
+        raise ValueError(f"The split must be train or test, but is {split!r}.")
+    if size is not None:
+        size = check_count("The size in pixels", size, 1, _LARGEST)
+    if channels is not None:
+        channels = check_count("The number of channels", channels, -_LARGEST, _LARGEST)
+    if channels not in (None, 1, 3):
+        raise ValueError(f"Images have 1 or 3 channels, not {channels}.")
+    return size, channels
 
 
 def _path(name: str) -> Path:
