@@ -64,6 +64,9 @@ def add_recipe(parser: Parser) -> None:
     )
     parser.add_argument("--flips", type=bool, default=False, help="Mirror every second image.")
     parser.add_argument(
+        "--turns", type=bool, default=False, help="Turn images by random quarters."
+    )
+    parser.add_argument(
         "--preset",
         type=Preset | str | None,
         default=None,

@@ -67,6 +67,7 @@ def _run(arguments: Namespace, is_first: bool) -> None:
         "options": options,
         "seed": arguments.seed,
         "flips": arguments.flips,
+        "turns": arguments.turns,
     }
     check(*kind, **settings)
     if arguments.dry_run:

@@ -27,8 +27,8 @@ class Images(ABC):
         classes: The names of the classes, by their numbers, or None. A split without labels has
             them, too, if the other split has labels.
         notes: What the set was taken for and what was left out of it, each in a few words.
-        uses_global_random: Whether it seeds the global generators of Python, NumPy and torch while
-            it reads, so that no thread beside the one that draws from them may read it.
+        uses_global_random: Whether what is drawn comes from the global random numbers of torch,
+            NumPy or Python, so that it can't be drawn beside a training in the same process.
     """
 
     name: str
@@ -53,8 +53,7 @@ class Images(ABC):
 
         Arguments:
             indices: The indices, (B,).
-            seeds: One an image, int64 >= 0, (B,): a pure function of a training's seed and
-                position.
+            seeds: One an image, int64 >= 0, (B,): they follow from a training's seed and position.
         """
         return self.batch(indices)
 

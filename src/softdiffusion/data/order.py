@@ -60,6 +60,20 @@ class DataOrder:
         bits = [_bit(self.seed, index) for index in range(position, position + count)]
         return torch.tensor(bits, dtype=torch.bool)
 
+    def turns(self, position: int, count: int) -> Tensor:
+        """By how many quarters, 0 to 3, the images at these positions are turned, (count,)."""
+        return self._words(position, count, stream=0) % 4
+
+    def seeds(self, position: int, count: int) -> Tensor:
+        """A seed in [0, 2^63) for each of these positions, int64, (count,)."""
+        return self._words(position, count, stream=1)
+
+    def _words(self, position: int, count: int, stream: int) -> Tensor:
+        """Random words of 63 bits: Philox counts, and a position is one step, of four words."""
+        key = np.random.SeedSequence([self.seed, stream]).generate_state(2, np.uint64)
+        words = np.random.Philox(key=key, counter=position).random_raw(4 * count)
+        return torch.from_numpy((words[::4] >> np.uint64(1)).astype(np.int64))
+
 
 @functools.lru_cache(maxsize=2)
 def _permutation(size: int, seed: int, epoch: int) -> Tensor:

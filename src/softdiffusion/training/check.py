@@ -34,6 +34,7 @@ def check(
     options: TrainingOptions | None = None,
     seed: int = 0,
     flips: bool = False,
+    turns: bool = False,
 ) -> None:
     """Raises what `train` would raise before its first step, and writes nothing.
 
@@ -60,9 +61,20 @@ def check(
             f"A batch of {options.batch_size} images can't be shared evenly by "
             f"{accelerator.num_processes} processes; choose a multiple of their number."
         )
+    share = options.batch_size // accelerator.num_processes
+    if share % options.accumulate:
+        raise ValueError(
+            f"A batch of {share} images can't be gone through in {options.accumulate} equal parts; "
+            "set accumulate to a divisor of it."
+        )
+    if turns and data.shape[-2] != data.shape[-1]:
+        raise ValueError(
+            f"Quarter turns need square images, but these are {data.shape[-1]} x {data.shape[-2]} "
+            "pixels; leave out turns, or give a size."
+        )
     if accelerator.is_main_process:
         check_writable(out)
-        run = claim(out, data, denoiser, objective, options, seed, flips, write=False)
+        run = claim(out, data, denoiser, objective, options, seed, flips, turns, write=False)
         seen = Checkpoints(out, run).images
         if seen > options.whole_batches(images):
             raise ValueError(

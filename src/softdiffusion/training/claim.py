@@ -23,7 +23,16 @@ RECIPE = "recipe.yaml"
 
 #: Settings that may change between two calls: what was learned up to there stays right. A learning
 #: rate at which the loss diverged has to be lowered.
-_FREE = ("learning_rate", "decay", "log_every", "checkpoint_every", "sample_every")
+_FREE = (
+    "accumulate",
+    "learning_rate",
+    "decay",
+    "decay_shape",
+    "workers",
+    "log_every",
+    "checkpoint_every",
+    "sample_every",
+)
 
 
 def claim(
@@ -34,6 +43,7 @@ def claim(
     options: TrainingOptions,
     seed: int,
     flips: bool,
+    turns: bool,
     *,
     write: bool = True,
 ) -> str:
@@ -59,6 +69,7 @@ def claim(
         "options": {name: value for name, value in vars(options).items() if name not in _FREE},
         "seed": seed,
         "flips": flips,
+        "turns": turns,
         "data": data.digest(),
         "labels": _labels_digest(labels_of(data, denoiser.classes)),
     }

@@ -25,6 +25,7 @@ def training(**changes):
         "options": sd.TrainingOptions(batch_size=2),
         "seed": 0,
         "flips": False,
+        "turns": False,
     }
     return arguments | changes
 
@@ -32,7 +33,8 @@ def training(**changes):
 def test_the_same_training_may_come_again(tmp_path):
     claim(tmp_path, **training())
     before = (tmp_path / "training.json").read_bytes()
-    options = dataclasses.replace(training()["options"], log_every=1, checkpoint_every=1, decay=4)
+    free = {"log_every": 1, "checkpoint_every": 1, "decay": 4, "accumulate": 2, "workers": 1}
+    options = dataclasses.replace(training()["options"], **free)
     claim(tmp_path, **training(options=options))
     assert (tmp_path / "training.json").read_bytes() == before
     assert [path.name for path in tmp_path.iterdir()] == ["training.json"]
@@ -47,6 +49,7 @@ def test_the_same_training_may_come_again(tmp_path):
         ({"objective": sd.CleanRegression(), "seed": 1}, "objective and seed"),
         ({"options": sd.TrainingOptions(batch_size=3)}, "options"),
         ({"flips": True}, "flips"),
+        ({"turns": True}, "turns"),
     ],
 )
 def test_another_training_is_refused(changes, parts, tmp_path):
