@@ -19,6 +19,7 @@ from typing import Any
 
 __all__ = [
     "YAML_ERRORS",
+    "cache_folder",
     "check_inside",
     "check_regular",
     "check_writable",
@@ -55,6 +56,16 @@ _PROBE = ".softdiffusion-probe"
 
 #: The deepest YAML document; Python's own recursion ends not far behind.
 _DEEPEST = 60
+
+
+def cache_folder(kind: str) -> Path:
+    """Where what can be made again is kept for this user, by its kind.
+
+    On Linux it is `$XDG_CACHE_HOME/softdiffusion/KIND`, or else in `~/.cache`.
+    """
+    from platformdirs import user_cache_dir
+
+    return Path(user_cache_dir("softdiffusion", appauthor=False)) / kind
 
 
 def check_regular(path: Path) -> None:

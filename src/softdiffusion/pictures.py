@@ -95,14 +95,17 @@ def is_grey(path: str | Path, holds: str = "image") -> bool:
         return _grey(image, _layout(image))
 
 
-def to_pixels(picture: np.ndarray, channels: int, size: int | None = None) -> Tensor:
+def to_pixels(
+    picture: np.ndarray, channels: int, size: int | None = None, square: bool = True
+) -> Tensor:
     """A picture in the channels and the size that are asked for, uint8 (C, H, W).
 
     Arguments:
         picture: The picture, uint8 or uint16, (H, W, 1) or (H, W, 3).
         channels: 1 for grey (ITU-R 601), 3 for RGB.
-        size: The short side is resized to this many pixels (Lanczos, antialiased) and the centre
-            cropped to a square; None keeps the size.
+        size: The short side is resized to this many pixels (Lanczos, antialiased); None keeps the
+            size.
+        square: Whether the centre of what is resized is cropped to a square.
     """
     from PIL import Image, ImageOps
 
@@ -110,8 +113,12 @@ def to_pixels(picture: np.ndarray, channels: int, size: int | None = None) -> Te
         picture = (picture / 257).round().astype(np.uint8)
     image = Image.fromarray(picture[..., 0] if picture.shape[2] == 1 else picture)
     image = image.convert("L" if channels == 1 else "RGB")
-    if size is not None:
+    if size is not None and square:
         image = ImageOps.fit(image, (size, size), Image.Resampling.LANCZOS)
+    elif size is not None:
+        short = min(image.size)
+        width, height = (round(side * size / short) for side in image.size)
+        image = image.resize((width, height), Image.Resampling.LANCZOS)
     pixels = np.array(image).reshape(image.height, image.width, channels)
     return torch.from_numpy(pixels).permute(2, 0, 1)
 

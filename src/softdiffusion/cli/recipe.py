@@ -63,9 +63,7 @@ def add_recipe(parser: Parser) -> None:
         help="1 makes the images grey, 3 is RGB; those of the data if it is left out.",
     )
     parser.add_argument("--flips", type=bool, default=False, help="Mirror every second image.")
-    parser.add_argument(
-        "--turns", type=bool, default=False, help="Turn images by random quarters."
-    )
+    parser.add_argument("--turns", type=bool, default=False, help="Turn images by random quarters.")
     parser.add_argument(
         "--preset",
         type=Preset | str | None,

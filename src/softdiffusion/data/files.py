@@ -13,7 +13,7 @@ from ..quoting import in_one_line
 from .images import to_float
 from .listing import listed, summed
 
-__all__ = ["image_files", "read_each", "read_images"]
+__all__ = ["Unread", "image_files", "read_each", "read_images"]
 
 #: As many files that can't be read are written out beside the first.
 _NAMES = 5
@@ -60,23 +60,46 @@ def read_each(files: Iterable[Path]) -> Iterator[tuple[int, np.ndarray]]:
     Raises:
         ValueError: If one or more can't be read, once the others have been given.
     """
-    unread: list[str] = []
-    reason = ""
+    unread = Unread()
     for index, file in enumerate(files):
         try:
             picture = read_picture(file)
         except (FileNotFoundError, ValueError) as error:
-            reason = reason or str(error)
-            unread.append(in_one_line(file))
+            unread.add(file, str(error))
             continue
         yield index, picture
-    if len(unread) > 1:
-        names = ", ".join(unread[1 : _NAMES + 1])
-        more = f" and {len(unread) - _NAMES - 1:,} more" if len(unread) > _NAMES + 1 else ""
-        count = f"{len(unread) - 1:,} other" + ("s" if len(unread) > 2 else "")
-        reason = f"{reason.removesuffix('.')}, and the same of {count}: {names}{more}."
-    if unread:
-        raise ValueError(reason)
+    unread.check()
+
+
+class Unread:
+    """Files that can't be read, which are named together."""
+
+    def __init__(self) -> None:
+        self._names: list[str] = []
+        self._reason = ""
+
+    def add(self, file: str | Path, reason: str) -> None:
+        """Adds a file with a sentence that says why; that of the first one is kept."""
+        self._reason = self._reason or reason
+        self._names.append(in_one_line(file))
+
+    def check(self) -> None:
+        """Raises if there are any.
+
+        Raises:
+            ValueError: If there are; it names the first ones and counts the others.
+        """
+        first, *others = self._names or [""]
+        if not first:
+            return
+        if not others:
+            raise ValueError(self._reason)
+        names = ", ".join(others[:_NAMES])
+        more = f" and {len(others) - _NAMES:,} more" if len(others) > _NAMES else ""
+        count = f"{len(others):,} other" + ("s" if len(others) > 1 else "")
+        raise ValueError(
+            f"{self._reason.removesuffix('.')}, and the same of {count}: {names}{more}."
+        )
 
 
 def image_files(path: str | Path) -> tuple[list[Path], tuple[str, ...]]:

@@ -24,7 +24,12 @@ Split = Literal["train", "test"]
 
 
 def open(
-    name: str, *, split: Split = "train", size: int | None = None, channels: int | None = None
+    name: str,
+    *,
+    split: Split = "train",
+    size: int | None = None,
+    channels: int | None = None,
+    cache: str | Path | None = None,
 ) -> Images:
     """Opens a set of images.
 
@@ -42,6 +47,8 @@ def open(
             shrunk by exact area averages, or get a black frame; pictures are resized and cropped.
         channels: 1 or 3; None keeps what the data have: RGB, if any file of a folder, or the first
             picture of a data set of the Hub has colour.
+        cache: The folder that decoded pictures of a folder are kept in; None keeps them in the
+            user's cache folder, or those of few small files in memory. See `FolderImages`.
 
     Raises:
         TypeError: If the name is no text, or the size no whole number.
@@ -56,7 +63,8 @@ def open(
     if kind == "hub-stream" and path:
         return hub_stream(path, split, size, channels).head(MEASURED)
     if kind == "folder" and path:
-        return FolderImages(_path(path), split, size, channels)
+        place = None if cache is None else Path(cache)
+        return FolderImages(_path(path), split, size, channels, place)
     if name == "digits":
         images, labels = load_digits(split)
         classes = DIGITS
@@ -79,13 +87,18 @@ def open(
 
 
 def load(
-    name: str, *, split: Split = "train", size: int | None = None, channels: int | None = None
+    name: str,
+    *,
+    split: Split = "train",
+    size: int | None = None,
+    channels: int | None = None,
+    cache: str | Path | None = None,
 ) -> Tensor:
     """All images of a set as one tensor (N, C, H, W), float32 in [-1, 1].
 
     The arguments are those of `open`.
     """
-    return open(name, split=split, size=size, channels=channels).tensor()
+    return open(name, split=split, size=size, channels=channels, cache=cache).tensor()
 
 
 def open_stream(

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from .. import __version__
-from ..files import drafted
+from ..files import cache_folder, drafted
 from ..tensors import read_tensors, write_tensors
 from .eight_bit import digest
 from .extractors import FeatureExtractor
@@ -45,18 +45,12 @@ def cached_features(images: Tensor, extractor: FeatureExtractor) -> Tensor:
     """
     if len(images) < _MANY:
         return extractor.extract(images)
-    path = _folder() / f"{_key(images, extractor)}.safetensors"
+    path = cache_folder("features") / f"{_key(images, extractor)}.safetensors"
     found = _read(path, (len(images), extractor.num_features))
     if found is None:
         found = extractor.extract(images)
         _write(path, found)
     return found
-
-
-def _folder() -> Path:
-    from platformdirs import user_cache_dir
-
-    return Path(user_cache_dir("softdiffusion", appauthor=False)) / "features"
 
 
 def _key(images: Tensor, extractor: FeatureExtractor) -> str:

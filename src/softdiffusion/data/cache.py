@@ -1,0 +1,289 @@
+"""Decoded pictures in files that are mapped into memory for as long as a batch is read.
+
+A cache is a folder:
+
+- `pixels.bin`, the values of all pictures one after the other, uint8. A picture (C, H, W) is
+  divided into tiles of at most `side` x `side` pixels, which lie row by row, so that a window of a
+  large picture is read without the rest of it. Pictures of one shape are one tile each;
+- `index.bin`, where each picture begins, and its shape;
+- `checksums.bin`, the CRC-32 of every tile;
+- `cache.json`, written last: without it the other files are a draft, which is gone on with;
+- `lock`, held by the process that writes.
+"""
+
+import math
+import os
+import shutil
+import time
+import zlib
+from collections.abc import Iterator
+from contextlib import suppress
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from ..files import read_json, write_json
+
+__all__ = ["Cache", "DamageError", "Facts", "clear", "tidy", "tile_bytes", "tiles"]
+
+PIXELS, INDEX, CHECKSUMS = "pixels.bin", "index.bin", "checksums.bin"
+_FACTS, LOCK = "cache.json", "lock"
+
+#: Where a picture begins among the values and among the tiles, and how large it is.
+RECORD = np.dtype([("start", "<u8"), ("tile", "<u8"), ("height", "<u4"), ("width", "<u4")])
+CHECKSUM = np.dtype("<u4")
+
+#: The layout of the files; another one has another number.
+_FORMAT = 1
+
+#: Caches that were not opened for so many seconds, 30 days, are deleted when another is made.
+_OLD = 30 * 24 * 3600
+
+#: Where a window lies: picture, top, left, height and width.
+Window = tuple[int, int, int, int, int]
+
+
+class DamageError(Exception):
+    """A cache is not as it was written.
+
+    Attributes:
+        pictures: Those that are known to be damaged; none if it is the cache itself.
+    """
+
+    def __init__(self, reason: str, pictures: tuple[int, ...] = ()) -> None:
+        super().__init__(reason)
+        self.pictures = pictures
+
+
+@dataclass(frozen=True)
+class Facts:
+    """What `cache.json` says, so that nothing else needs to be read before the first batch.
+
+    Attributes:
+        version: That of the package that decoded the pictures.
+        pictures: How many there are.
+        channels: Theirs.
+        shape: The shape (C, H, W) of all, or None if they differ.
+        side: The side of the tiles in pixels.
+        digest: The SHA-256 of the pictures.
+        notes: What is said about how they were decoded.
+        checks: The CRC-32 of `index.bin` and of `checksums.bin`.
+        format: The layout of the files.
+    """
+
+    version: str
+    pictures: int
+    channels: int
+    shape: tuple[int, int, int] | None
+    side: int
+    digest: str
+    notes: tuple[str, ...]
+    checks: tuple[int, int]
+    format: int = _FORMAT
+
+    def write(self, folder: Path) -> None:
+        """Declares the cache to be whole."""
+        write_json(folder / _FACTS, asdict(self))
+
+
+class Cache:
+    """The pictures of a folder that `Draft` has filled.
+
+    It holds neither a file nor a map open, so it can be given to other processes, and what was read
+    leaves the memory.
+
+    Arguments:
+        folder: The folder.
+        version: The version of the package that must have written it.
+
+    Raises:
+        FileNotFoundError: If no whole cache is there.
+        DamageError: If it is damaged, or another version wrote it.
+    """
+
+    def __init__(self, folder: Path, version: str) -> None:
+        self.folder = folder
+        self.facts = self._read(version)
+        with suppress(OSError):  # a cache that others share may be theirs
+            os.utime(folder / _FACTS)  # it counts as used now
+
+    def _read(self, version: str) -> Facts:
+        try:
+            found: dict[str, Any] = read_json(self.folder / _FACTS)
+            written = found["format"], found["version"]
+            if written != (_FORMAT, version):
+                raise DamageError(f"was written by version {found['version']}")
+            shape = found["shape"]
+            found |= {"shape": shape and tuple(shape), "notes": tuple(found["notes"])}
+            facts = Facts(**found | {"checks": tuple(found["checks"])})
+            checks = tuple(_crc_of(self.folder / name) for name in (INDEX, CHECKSUMS))
+            index = self._map(INDEX, RECORD)
+            last = index[-1]
+            size = last["start"] + facts.channels * int(last["height"]) * int(last["width"])
+            sound = (
+                checks == facts.checks
+                and len(index) == facts.pictures
+                and (self.folder / PIXELS).stat().st_size == size
+            )
+        except FileNotFoundError as error:
+            if error.filename or (self.folder / _FACTS).exists():
+                raise DamageError("is damaged") from None
+            raise
+        except (ValueError, TypeError, KeyError, OSError):
+            sound = False
+        if not sound:
+            raise DamageError("is damaged")
+        return facts
+
+    def __len__(self) -> int:
+        return self.facts.pictures
+
+    def __getitem__(self, indices: Tensor) -> Tensor:
+        """Pictures of one shape, uint8 (B, C, H, W).
+
+        Raises:
+            DamageError: If they are not as they were written.
+        """
+        assert self.facts.shape is not None
+        chosen = indices.numpy()
+        pictures = self._map(PIXELS, np.uint8).reshape(-1, *self.facts.shape)[chosen]
+        wanted = self._map(CHECKSUMS, CHECKSUM)[chosen]
+        found = np.fromiter(map(zlib.crc32, pictures), CHECKSUM, len(pictures))
+        if len(wrong := np.flatnonzero(found != wanted)):
+            raise _damaged(chosen[wrong])
+        return torch.from_numpy(pictures)
+
+    def windows(self, windows: list[Window]) -> Iterator[np.ndarray]:
+        """Parts of pictures, each uint8 (C, height, width).
+
+        Raises:
+            DamageError: If a tile that they lie in is not as it was written.
+        """
+        index, checksums = self._map(INDEX, RECORD), self._map(CHECKSUMS, CHECKSUM)
+        pixels = self._map(PIXELS, np.uint8)
+        for picture, top, left, height, width in windows:
+            record = index[picture]
+            part = np.empty((self.facts.channels, height, width), np.uint8)
+            for tile in _covering(record, self.facts, top, left, height, width):
+                values = pixels[tile.start : tile.start + math.prod(tile.shape)]
+                if zlib.crc32(values.data) != checksums[tile.number]:
+                    raise _damaged(np.array([picture]))
+                _paste(values.reshape(tile.shape), tile.top - top, tile.left - left, part)
+            yield part
+
+    def sizes(self) -> np.ndarray:
+        """Height and width of every picture, (N, 2)."""
+        index = self._map(INDEX, RECORD)
+        return np.stack([index["height"], index["width"]], 1).astype(np.int64)
+
+    def mend(self, picture: int, pixels: np.ndarray) -> None:
+        """Writes a damaged picture anew, (C, H, W), over itself.
+
+        Raises:
+            DamageError: If it is not the one that was there.
+        """
+        record = self._map(INDEX, RECORD)[picture]
+        contents = list(tiles(pixels, self.facts.side))
+        first = int(record["tile"])
+        wanted = self._map(CHECKSUMS, CHECKSUM)[first : first + len(contents)]
+        same = pixels.shape[1:] == (record["height"], record["width"])
+        if not same or [zlib.crc32(content) for content in contents] != wanted.tolist():
+            raise DamageError("is damaged")
+        with (self.folder / PIXELS).open("r+b") as file:
+            file.seek(int(record["start"]))
+            file.writelines(contents)
+
+    def _map(self, name: str, dtype: np.dtype | type) -> np.ndarray:
+        try:
+            return np.asarray(np.memmap(self.folder / name, dtype, "r"))
+        except (OSError, ValueError):  # it is gone, empty, or no multiple of a record
+            raise DamageError("is damaged") from None
+
+
+@dataclass(frozen=True)
+class _Tile:
+    """A tile of a picture: its place there, its number, and where its values start."""
+
+    top: int
+    left: int
+    shape: tuple[int, int, int]
+    number: int
+    start: int
+
+
+def tiles(picture: np.ndarray, side: int) -> Iterator[bytes]:
+    """The values of a picture's tiles, in their order."""
+    for top in range(0, picture.shape[1], side):
+        for left in range(0, picture.shape[2], side):
+            yield picture[:, top : top + side, left : left + side].tobytes()
+
+
+def tile_bytes(channels: int, height: int, width: int, side: int) -> list[int]:
+    """The bytes of a picture's tiles, in their order."""
+    high = [min(side, height - top) for top in range(0, height, side)]
+    wide = [min(side, width - left) for left in range(0, width, side)]
+    return [channels * h * w for h in high for w in wide]
+
+
+def _covering(
+    record: np.void, facts: Facts, top: int, left: int, height: int, width: int
+) -> Iterator[_Tile]:
+    """The tiles of a picture that a window touches."""
+    rows, columns, side = int(record["height"]), int(record["width"]), facts.side
+    across = -(-columns // side)
+    for i in range(top // side, (top + height - 1) // side + 1):
+        high = min(side, rows - i * side)  # all tiles before lie in full rows, or in this one
+        for j in range(left // side, (left + width - 1) // side + 1):
+            wide = min(side, columns - j * side)
+            before = i * side * columns + j * side * high
+            yield _Tile(
+                i * side,
+                j * side,
+                (facts.channels, high, wide),
+                int(record["tile"]) + i * across + j,
+                int(record["start"]) + facts.channels * before,
+            )
+
+
+def _paste(tile: np.ndarray, top: int, left: int, part: np.ndarray) -> None:
+    """Copies what a window, `part`, has of a tile that begins at (top, left) within it."""
+    rows = slice(max(top, 0), min(top + tile.shape[1], part.shape[1]))
+    columns = slice(max(left, 0), min(left + tile.shape[2], part.shape[2]))
+    part[:, rows, columns] = tile[
+        :, rows.start - top : rows.stop - top, columns.start - left : columns.stop - left
+    ]
+
+
+def clear(folder: Path) -> None:
+    """Deletes the files of a cache, but for its lock; maps of them stay what they are."""
+    for name in (_FACTS, INDEX, CHECKSUMS, PIXELS):
+        (folder / name).unlink(missing_ok=True)
+
+
+def tidy(folder: Path) -> None:
+    """Deletes the caches beside this one that were not opened for 30 days."""
+    for other in folder.parent.iterdir():
+        if _is_name(other.name) and other != folder and other.is_dir():
+            times = [file.stat().st_mtime for file in other.iterdir()]
+            if max(times, default=0) < time.time() - _OLD:
+                shutil.rmtree(other, ignore_errors=True)
+
+
+def _is_name(name: str) -> bool:
+    return len(name) == 64 and set(name) <= set("0123456789abcdef")
+
+
+def _crc_of(path: Path) -> int:
+    crc = 0
+    with path.open("rb") as file:
+        while part := file.read(2**20):
+            crc = zlib.crc32(part, crc)
+    return crc
+
+
+def _damaged(pictures: np.ndarray) -> DamageError:
+    return DamageError("is damaged", tuple(pictures.tolist()))

@@ -1,0 +1,228 @@
+"""The pictures of a folder, decoded once."""
+
+import sys
+import warnings
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+from typing import TypeVar
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from .. import __version__
+from ..files import cache_folder, locked
+from ..pictures import read_picture
+from ..quoting import in_one_line
+from .cache import LOCK, Cache, DamageError, clear
+from .decoder import Decoder
+from .draft import drafting
+from .split import Split
+
+__all__ = ["Pictures"]
+
+#: Up to as many files, of together as many bytes, are decoded anew each time, into memory.
+_FEW, _LITTLE = 1_000, 4_000_000
+
+Found = TypeVar("Found")
+
+
+class Pictures:
+    """The pictures of one split of a folder: decoded when they are first asked for, and kept.
+
+    They are kept in a cache, a folder of its own in `cache`, which later sets and other processes
+    read from; up to 1,000 files of together 4 MB are decoded into memory, if no cache is named. The
+    cache knows the files by their paths, sizes and times.
+
+    Arguments:
+        folder: The folder.
+        split: "train" or "test".
+        size: The short side is resized to this many pixels, or None.
+        channels: 1, 3, or None for as many as the files of both splits need.
+        cache: Where caches are kept; None is the user's cache folder.
+        square: Whether all have one shape: the centre is cropped to a square of `size`, or without
+            a size all files have it already.
+
+    Attributes:
+        shape: The shape (C, H, W) of all, or with `square` False None.
+        channels, labels, classes, notes: As those of `Images`.
+
+    Raises:
+        FileNotFoundError: If the folder does not exist or has no images for this split.
+        ValueError: If the layout has no meaning, or the first file can't be read; for other files,
+            when they are asked for.
+    """
+
+    def __init__(
+        self,
+        folder: Path,
+        split: str,
+        size: int | None,
+        channels: int | None,
+        cache: Path | None,
+        square: bool,
+    ) -> None:
+        self.folder = folder
+        self.split = split
+        self.size = size
+        self.square = square
+        self._asked = channels
+        found = Split.of(folder, split)  # not kept: a million paths take memory
+        self._count = len(found.files)
+        self.classes, self.labels = found.layout.classes, found.labels()
+        self.key = found.key(size, channels, square)
+        few = len(found.files) <= _FEW and sum(found.sizes) <= _LITTLE
+        in_memory = few and square and cache is None
+        self.place = None if in_memory else (cache or cache_folder("pictures")) / self.key
+        self._decoded: Cache | Tensor | None = self._opened()
+        if isinstance(self._decoded, Cache):
+            facts = self._decoded.facts
+            self.channels, self.shape, self._about = facts.channels, facts.shape, facts.notes
+        else:
+            self.channels, self.shape, self._about = self._looked_at(found)
+        self.notes = (*found.layout.notes, *self._about)
+
+    def __len__(self) -> int:
+        return self._count
+
+    @property
+    def files(self) -> list[Path]:
+        """The files in their order, as they lie there now."""
+        return [Path(file) for file in Split.of(self.folder, self.split).files]
+
+    def digest(self) -> str | None:
+        """The SHA-256 that the cache has of the pictures; None if they are in memory."""
+        return self.read(lambda kept: kept.facts.digest if isinstance(kept, Cache) else None)
+
+    def read(self, task: Callable[[Cache | Tensor], Found]) -> Found:
+        """What a task reads from the pictures, which are decoded first where that is needed.
+
+        Arguments:
+            task: Is given the cache, or all pictures as a tensor; it may be called twice.
+
+        Raises:
+            ValueError: If files can't be read, or have other sizes than they should.
+            OSError: If the cache can't be written.
+        """
+        if self._decoded is None:
+            self._decoded = self._in_memory() if self.place is None else self._whole(self.place)
+        try:
+            return task(self._decoded)
+        except DamageError as damage:
+            assert self.place is not None
+            self._decoded = self._whole(self.place, damage.pictures)
+            return task(self._decoded)
+
+    def _opened(self) -> Cache | None:
+        """The cache, if it is there and whole."""
+        try:
+            return None if self.place is None else Cache(self.place, __version__)
+        except (FileNotFoundError, DamageError):
+            return None
+
+    def _whole(self, place: Path, damaged: tuple[int, ...] = ()) -> Cache:
+        """The cache, once it is whole; of several processes one sees to that."""
+        with self._alone(place):
+            try:
+                cache = Cache(place, __version__)
+                self._mend(cache, damaged)
+                return cache
+            except FileNotFoundError:
+                pass
+            except DamageError as error:
+                _say(f"The cache {place} {error}, so the pictures are decoded again.")
+                clear(place)
+            self._fill(place)
+            return Cache(place, __version__)
+
+    def _fill(self, place: Path) -> None:
+        decoder = self._decoder()
+        with drafting(place, len(self), self.channels, self.shape) as draft:
+            for index, picture in decoder.pictures(draft.count):
+                self._check(decoder, index, picture)
+                if index == draft.count:  # or one before can't be read, which is said at the end
+                    draft.append(picture)
+            draft.seal(__version__, self._about)
+
+    def _mend(self, cache: Cache, damaged: tuple[int, ...]) -> None:
+        decoder = self._decoder() if damaged else None
+        for index in damaged:
+            assert decoder is not None
+            cache.mend(index, decoder.picture(index))
+            name = in_one_line(decoder.files[index])
+            _say(f"The picture {name} was damaged in {cache.folder}, and is decoded again.")
+
+    def _in_memory(self) -> Tensor:
+        assert self.shape is not None
+        decoder = self._decoder()
+        try:
+            decoded = torch.empty((len(self), *self.shape), dtype=torch.uint8)
+        except RuntimeError:  # the allocator's
+            gigabytes = len(self) * np.prod(self.shape) / 1e9
+            raise ValueError(
+                f"The {len(self):,} images of {self.folder} need {gigabytes:,.1f} GB of memory, "
+                "but that much can't be had; give a smaller size."
+            ) from None
+        for index, picture in decoder.pictures():
+            self._check(decoder, index, picture)
+            decoded[index] = torch.from_numpy(picture.copy())
+        return decoded
+
+    def _decoder(self) -> Decoder:
+        found = Split.of(self.folder, self.split)
+        if found.key(self.size, self._asked, self.square) != self.key:
+            raise ValueError(
+                f"The pictures in {in_one_line(self.folder)} have changed since they were listed; "
+                "begin again."
+            )
+        return self._decoder_of(found, self.channels)
+
+    def _decoder_of(self, found: Split, channels: int) -> Decoder:
+        return Decoder(found.files, found.sizes, channels, self.size, self.square)
+
+    def _check(self, decoder: Decoder, index: int, picture: np.ndarray) -> None:
+        """Raises if a picture has not the shape that all should have."""
+        if self.shape is not None and picture.shape != self.shape:
+            height, width = self.shape[1:]
+            first, file = (in_one_line(decoder.files[i]) for i in (0, index))
+            raise ValueError(
+                f"The images have different sizes: {first} has {width} x {height} pixels but "
+                f"{file} has {picture.shape[2]} x {picture.shape[1]}; give a size to which all are "
+                "resized and cropped."
+            )
+
+    @contextmanager
+    def _alone(self, place: Path) -> Iterator[None]:
+        with ExitStack() as stack:
+            try:
+                stack.enter_context(locked(place / LOCK, timeout=0))
+            except ValueError:
+                print(
+                    f"another process decodes {in_one_line(self.folder)}; this one waits for it",
+                    file=sys.stderr,
+                )
+                stack.enter_context(locked(place / LOCK))
+            yield
+
+    def _looked_at(self, found: Split) -> tuple[int, tuple[int, int, int] | None, tuple[str, ...]]:
+        """Channels, shape and what is said about them, by the first picture and all headers."""
+        first = self._first(found)
+        channels, about = found.channels(self._asked, first)
+        if not self.square:
+            return channels, None, about
+        _, height, width = self._decoder_of(found, channels).pixels(first).shape
+        return channels, (channels, height, width), about
+
+    def _first(self, found: Split) -> np.ndarray:
+        """The first picture; if it can't be read, the error names all such files."""
+        try:
+            return read_picture(found.files[0])
+        except (FileNotFoundError, ValueError):
+            for _ in self._decoder_of(found, 3).pictures():
+                pass
+            raise
+
+
+def _say(sentence: str) -> None:
+    warnings.warn(sentence, stacklevel=5)
