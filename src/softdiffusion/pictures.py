@@ -84,7 +84,7 @@ def as_seen(image: Image.Image, holds: str = "image") -> np.ndarray:
         return _seen(image, b"")
 
 
-def is_grey(path: str | Path, holds: str = "image") -> bool:
+def is_grey(path: str | Path | bytes, holds: str = "image") -> bool:
     """Whether a picture has no colour, by the file's header alone.
 
     Raises:

@@ -10,10 +10,18 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from ..pictures import as_seen, read_picture, to_pixels
+from ..pictures import as_seen, is_grey, read_picture
 from ..quoting import in_one_line
 
-__all__ = ["Columns", "StoredPictures", "as_labels", "columns_of", "imported", "without_decoding"]
+__all__ = [
+    "Columns",
+    "as_labels",
+    "columns_of",
+    "has_colour",
+    "imported",
+    "read_stored",
+    "without_decoding",
+]
 
 
 def imported() -> ModuleType:
@@ -114,77 +122,44 @@ def without_decoding(dataset: Any, columns: Columns) -> Any:
     return dataset.select_columns(names).cast_column(columns.image, stored)
 
 
-class StoredPictures:
-    """Makes pixels of the stored pictures of a data set, as `FolderImages` does of files.
+def read_stored(stored: Any, where: str) -> np.ndarray:
+    """What a viewer shows of a stored picture, (H, W, C); see `pictures.read_picture`.
 
     Arguments:
-        name: What the data set is called in messages.
-        first: The first picture, from which the shape follows.
-        size: The short side is resized to this many pixels (Lanczos, antialiased), and the centre
-            is cropped to a square; None keeps the size that all pictures then must share.
-        channels: 1 for grey, 3 for RGB; None takes those of the first picture, and a later one with
-            colour is refused if the first has none.
+        stored: What its column holds: the bytes or the path of a file, or one of Pillow's images.
+        where: What it is called in messages, such as "row 7 of hub:name".
 
-    Attributes:
-        shape: The shape (C, H, W) of an image.
-        notes: What is said about the channels.
+    Raises:
+        ValueError: If it can't be read, or there is none.
     """
+    holds = f"image in {where}"
+    if stored is None:
+        raise ValueError(f"There is no {holds}, but None; filter such rows out.")
+    if not isinstance(stored, dict):
+        return as_seen(stored, holds)
+    return read_picture(_content(stored), holds)
 
-    def __init__(self, name: str, first: Any, size: int | None, channels: int | None) -> None:
-        self.name = name
-        self.size = size
-        self.asked = channels
-        picture = self._read(first, "the first row")
-        found = picture.shape[2]
-        self.channels = channels or found
-        self.notes: tuple[str, ...] = ()
-        if channels is None:
-            self.notes = (f"{found} channel{'s' * (found > 1)}, as the first picture has",)
-        elif channels < found:
-            self.notes = ("colour is left out: 1 channel is asked for, the first picture has 3",)
-        pixels = to_pixels(picture, self.channels, size)
-        self.shape = (self.channels, pixels.shape[1], pixels.shape[2])
 
-    def pixels(self, stored: Any, where: str) -> Tensor:
-        """The pixels of a stored picture, uint8 (C, H, W).
+def has_colour(stored: Any) -> bool:
+    """Whether a stored picture has colour; one that can't be read has none, and is named later."""
+    try:
+        return not is_grey(_content(stored))
+    except (FileNotFoundError, TypeError, ValueError):
+        return False
 
-        Arguments:
-            stored: What its column holds: the bytes or the path of a file, or one of Pillow's
-                images.
-            where: Its place, such as "row 7", for the messages.
 
-        Raises:
-            ValueError: If it can't be read, or has another size or more channels than the first.
-        """
-        picture = self._read(stored, where)
-        if self.asked is None and picture.shape[2] > self.channels:
-            raise ValueError(
-                f"The image in {where} of {self.name} has colour, but the first has none; give "
-                "channels as 3 to show all in colour, or as 1 to leave colour out."
-            )
-        pixels = to_pixels(picture, self.channels, self.size)
-        if pixels.shape != self.shape:
-            raise ValueError(
-                f"The images have different sizes: the first of {self.name} has {self.shape[2]} x "
-                f"{self.shape[1]} pixels but that in {where} has {pixels.shape[2]} x "
-                f"{pixels.shape[1]}; give a size to which all are resized and cropped."
-            )
-        return pixels
+def _content(stored: dict[str, Any]) -> bytes | Path:
+    """The bytes of a picture's file, or its path if it is on this machine."""
+    content: bytes | None = stored["bytes"]
+    if content is not None:
+        return content
+    if "://" not in stored["path"]:
+        return Path(stored["path"])
+    import fsspec
 
-    def _read(self, stored: Any, where: str) -> np.ndarray:
-        holds = f"image in {where} of {self.name}"
-        if stored is None:
-            raise ValueError(f"There is no {holds}, but None; filter such rows out.")
-        if not isinstance(stored, dict):
-            return as_seen(stored, holds)
-        if stored["bytes"] is not None:
-            return read_picture(stored["bytes"], holds)
-        if "://" not in stored["path"]:
-            return read_picture(Path(stored["path"]), holds)
-        import fsspec
-
-        with fsspec.open(stored["path"]) as file:
-            return read_picture(file.read(), holds)
+    with fsspec.open(stored["path"]) as file:
+        content = file.read()
+    return content
 
 
 def as_labels(values: list[int | None]) -> Tensor:

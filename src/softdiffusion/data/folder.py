@@ -1,11 +1,14 @@
 """Folders of image files that have one size, or are brought to it."""
 
+from functools import partial
 from pathlib import Path
 
 from torch import Tensor
 
+from ..quoting import in_one_line
 from .images import Images, to_float
 from .pictures import Pictures
+from .split import Split
 
 __all__ = ["FolderImages"]
 
@@ -47,7 +50,16 @@ class FolderImages(Images):
         channels: int | None = None,
         cache: Path | None = None,
     ) -> None:
-        self.pictures = Pictures(folder, split, size, channels, cache, square=True)
+        self.folder = folder
+        self.split = split
+        self.pictures = Pictures(
+            partial(Split.of, folder, split),
+            in_one_line(folder),
+            size,
+            channels,
+            cache,
+            square=True,
+        )
         assert self.pictures.shape is not None
         self.shape = self.pictures.shape
         self.labels = self.pictures.labels
@@ -61,7 +73,7 @@ class FolderImages(Images):
     @property
     def files(self) -> list[Path]:
         """The files in their order, as they lie there now."""
-        return self.pictures.files
+        return [Path(file) for file in Split.of(self.folder, self.split).files]
 
     def batch(self, indices: Tensor) -> Tensor:
         return to_float(self.pictures.read(lambda decoded: decoded[indices]))

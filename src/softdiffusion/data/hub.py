@@ -1,7 +1,7 @@
 """Data sets of Hugging Face's Hub, and of folders in its formats."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -10,8 +10,11 @@ from torch import Tensor
 
 from ..checks import shown
 from ..quoting import in_one_line, sentence
-from .columns import Columns, StoredPictures, as_labels, columns_of, imported, without_decoding
+from .columns import columns_of, imported, without_decoding
+from .hub_name import HubName
 from .images import Images, to_float
+from .pictures import Pictures
+from .rows import Rows
 from .stream import Stream
 
 __all__ = ["HubImages", "hub_images", "hub_stream"]
@@ -26,7 +29,9 @@ _EVERY = 10
 class HubImages(Images):
     """The images of a `datasets.Dataset`, in the order of its rows.
 
-    The pictures show what a viewer shows; see `softdiffusion.pictures.read_picture`.
+    All pictures are decoded when the first batch is asked for, and kept as uint8: in a cache that
+    later sets and other processes read from, or, if they are few and small and no cache is named,
+    in memory. They show what a viewer shows; see `softdiffusion.pictures.read_picture`.
 
     Arguments:
         dataset: The data set.
@@ -35,15 +40,17 @@ class HubImages(Images):
             is one. An absent label is -1.
         size: The short side is resized to this many pixels (Lanczos, antialiased), and the centre
             is cropped to a square; None keeps the size that all pictures then must share.
-        channels: 1 for grey, 3 for RGB; None takes those of the first picture, and a later one with
-            colour is refused if the first has none.
+        channels: 1 for grey, 3 for RGB; None takes RGB if any picture of the data set has colour.
+        cache: The folder for caches; None is the user's, for more than 1,000 pictures or 4 MB of
+            them.
         rows: The numbers of the rows that belong to the set, int64 (N,); None takes all.
         name: What the set is called in reports.
+        rule: How the data set was divided into splits, in words, for the notes.
 
     Raises:
         TypeError: If it is no `datasets.Dataset`.
         ValueError: If there is no row, a column is missing or one of several, or the first picture
-            can't be read; for other pictures, with their batch.
+            can't be read; for other pictures, with the first batch.
         ImportError: If `datasets` is not installed.
     """
 
@@ -55,110 +62,43 @@ class HubImages(Images):
         label: str | None = None,
         size: int | None = None,
         channels: int | None = None,
+        cache: Path | None = None,
         rows: Tensor | None = None,
         name: str = "data",
+        rule: tuple[str, ...] = (),
     ) -> None:
         if not isinstance(dataset, imported().Dataset):
             raise TypeError(
                 f"HubImages takes one split of a data set, a datasets.Dataset, but is given "
                 f"{shown(dataset)}."
             )
-        self.name = name
-        self.columns = columns_of(name, dataset.features, image, label)
-        self.rows = torch.arange(len(dataset)) if rows is None else rows
-        if not len(self.rows):
+        columns = columns_of(name, dataset.features, image, label)
+        numbers = torch.arange(len(dataset)) if rows is None else rows
+        if not len(numbers):
             raise ValueError(f"{name} has no rows for this split; give a data set with images.")
-        self.stored = without_decoding(dataset.with_format(None), self.columns)
-        self.labels = self._labels()
-        self.classes = self.columns.classes
-        first = self.stored[int(self.rows[0])][self.columns.image]
-        self.pictures = StoredPictures(name, first, size, channels)
+        stored = without_decoding(dataset.with_format(None), columns)
+        look = partial(Rows, stored, columns, numbers, name, rule)
+        self.name = name
+        self.pictures = Pictures(look, name, size, channels, cache, square=True)
+        assert self.pictures.shape is not None
         self.shape = self.pictures.shape
-        self.notes = (*_about(self.columns), *self.pictures.notes)
+        self.labels = self.pictures.labels
+        self.classes = self.pictures.classes
+        self.notes = self.pictures.notes
 
     def __len__(self) -> int:
-        return len(self.rows)
+        return len(self.pictures)
 
     def batch(self, indices: Tensor) -> Tensor:
-        rows = self.rows[indices].tolist()
-        stored = self.stored[rows][self.columns.image]
-        pixels = [
-            self.pictures.pixels(picture, f"row {row}")
-            for row, picture in zip(rows, stored, strict=True)
-        ]
-        return to_float(torch.stack(pixels))
+        return to_float(self.pictures.read(lambda decoded: decoded[indices]))
 
-    def _labels(self) -> Tensor | None:
-        if self.columns.label is None:
-            return None
-        table = self.stored.select_columns([self.columns.label]).with_format("arrow")[:]
-        return as_labels(table.column(self.columns.label).to_pylist())[self.rows]
+    def digest(self) -> str:
+        return self.pictures.digest() or super().digest()
 
 
-def _about(columns: Columns) -> list[str]:
-    labels = f", labels from {columns.label}" if columns.label else ""
-    return [in_one_line(f"images from the column {columns.image}{labels}")]
-
-
-@dataclass(frozen=True)
-class _HubName:
-    """What follows `hub:` or `hub-stream:`, `NAME[:CONFIG][:image=COLUMN][:label=COLUMN]`.
-
-    Attributes:
-        place: The name of a data set of the Hub, or the path of a folder or file.
-        config: The configuration, or None.
-        image: The column of images, or None.
-        label: The column of labels, or None.
-    """
-
-    place: str
-    config: str | None = None
-    image: str | None = None
-    label: str | None = None
-
-    @classmethod
-    def parsed(cls, text: str) -> "_HubName":
-        """Reads a name as it is spelled.
-
-        Raises:
-            ValueError: If a part is empty, unknown or there twice.
-        """
-        place, *rest = text.split(":")
-        parts: dict[str, str] = {}
-        if not place:
-            raise ValueError(f"{text!r} names no data set; write hub:NAME or hub:PATH.")
-        for part in rest:
-            key, equals, value = part.partition("=")
-            if not equals:
-                key, value = "config", part
-            if key not in ("config", "image", "label") or key in parts or not value:
-                raise ValueError(
-                    f"{part!r} in {text!r} is not understood; write "
-                    "hub:NAME[:CONFIG][:image=COLUMN][:label=COLUMN]."
-                )
-            parts[key] = value
-        return cls(place, **parts)
-
-    @property
-    def title(self) -> str:
-        """What the data set is called in reports."""
-        name = self.path.resolve().name if self.path else self.place
-        return in_one_line(":".join(["hub", name, *filter(None, [self.config])]))
-
-    @property
-    def path(self) -> Path | None:
-        """The folder or file, if there is one of this name."""
-        path = Path(self.place).expanduser()
-        return path if path.exists() else None
-
-    @property
-    def is_saved(self) -> bool:
-        """Whether it is a folder that `save_to_disk` has written."""
-        files = ("dataset_dict.json", "state.json")
-        return self.path is not None and any((self.path / file).exists() for file in files)
-
-
-def hub_images(text: str, split: str, size: int | None, channels: int | None) -> HubImages:
+def hub_images(
+    text: str, split: str, size: int | None, channels: int | None, cache: Path | None = None
+) -> HubImages:
     """Opens a data set by its name behind `hub:`.
 
     The splits are `train` and, for the test split, the first of `test`, `validation`, `valid` and
@@ -169,27 +109,30 @@ def hub_images(text: str, split: str, size: int | None, channels: int | None) ->
         ValueError: If it has no training split, or as `HubImages`.
         ImportError: If `datasets` is not installed.
     """
-    name = _HubName.parsed(text)
+    name = HubName.parsed(text)
     splits = _splits(name, streaming=False)
     train, test = _chosen(name, splits)
+    rows = None
     if test is not None:
-        dataset, rows = splits[train if split == "train" else test], None
-        about = f"{train} and {test} are the splits for training and test"
+        dataset = splits[train if split == "train" else test]
+        rule = f"{train} and {test} are the splits for training and test"
     else:
         dataset = splits[train]
         held_out = torch.arange(len(dataset)) % _EVERY == _EVERY - 1
         rows = (held_out if split == "test" else ~held_out).nonzero()[:, 0]
-        about = f"every tenth row is held out as the test split, {int(held_out.sum())} of "
-        about += f"{len(dataset)}"
-    asked: dict[str, Any] = {
-        "image": name.image,
-        "label": name.label,
-        "size": size,
-        "channels": channels,
-    }
-    images = HubImages(dataset, rows=rows, name=name.title, **asked)
-    images.notes = (about, *images.notes)
-    return images
+        count = f"{int(held_out.sum())} of {len(dataset)}"
+        rule = f"every tenth row is held out as the test split, {count}"
+    return HubImages(
+        dataset,
+        image=name.image,
+        label=name.label,
+        size=size,
+        channels=channels,
+        cache=cache,
+        rows=rows,
+        name=name.title,
+        rule=(rule,),
+    )
 
 
 def hub_stream(
@@ -209,7 +152,7 @@ def hub_stream(
         ValueError: If it has not this split, was written by `save_to_disk`, or as `Stream`.
         ImportError: If `datasets` is not installed.
     """
-    name = _HubName.parsed(text)
+    name = HubName.parsed(text)
     if name.is_saved:
         raise ValueError(
             f"{in_one_line(name.place)} was written by save_to_disk and is no stream; name it as "
@@ -223,16 +166,19 @@ def hub_stream(
             "hub: instead of hub-stream:."
         )
     dataset = splits[train if split == "train" or test is None else test]
-    asked: dict[str, Any] = {
-        "image": name.image,
-        "label": name.label,
-        "size": size,
-        "channels": channels,
-    }
-    return Stream(dataset, buffer=buffer, seed=seed, name=name.title, **asked)
+    return Stream(
+        dataset,
+        image=name.image,
+        label=name.label,
+        size=size,
+        channels=channels,
+        buffer=buffer,
+        seed=seed,
+        name=name.title,
+    )
 
 
-def _splits(name: _HubName, streaming: bool) -> Mapping[str, Any]:
+def _splits(name: HubName, streaming: bool) -> Mapping[str, Any]:
     datasets = imported()
     try:
         if name.is_saved:
@@ -257,7 +203,7 @@ def _splits(name: _HubName, streaming: bool) -> Mapping[str, Any]:
         ) from None
 
 
-def _chosen(name: _HubName, splits: Mapping[str, Any]) -> tuple[str, str | None]:
+def _chosen(name: HubName, splits: Mapping[str, Any]) -> tuple[str, str | None]:
     """The splits for training and test."""
     test = next((split for split in _HELD_OUT if split in splits), None)
     if "train" in splits:

@@ -45,10 +45,10 @@ def open(
             and test, validation, valid or val, or every tenth row is held out.
         size: The side in pixels; None keeps what the data have. Digits and Fashion-MNIST are
             shrunk by exact area averages, or get a black frame; pictures are resized and cropped.
-        channels: 1 or 3; None keeps what the data have: RGB, if any file of a folder, or the first
-            picture of a data set of the Hub has colour.
-        cache: The folder that decoded pictures of a folder are kept in; None keeps them in the
-            user's cache folder, or those of few small files in memory. See `FolderImages`.
+        channels: 1 or 3; None keeps what the data have: RGB, if any file of a folder or picture of
+            a split of the Hub, or the first of a stream, has colour.
+        cache: The folder that decoded pictures of a folder or of the Hub are kept in; None keeps
+            them in the user's cache folder, or few small ones in memory. See `FolderImages`.
 
     Raises:
         TypeError: If the name is no text, or the size no whole number.
@@ -57,13 +57,13 @@ def open(
         ImportError: If the digits are asked for without scikit-learn, or the Hub without datasets.
     """
     size, channels = _checked(name, split, size, channels)
+    place = None if cache is None else Path(cache)
     kind, _, path = name.partition(":")
     if kind == "hub" and path:
-        return hub_images(path, split, size, channels)
+        return hub_images(path, split, size, channels, place)
     if kind == "hub-stream" and path:
         return hub_stream(path, split, size, channels).head(MEASURED)
     if kind == "folder" and path:
-        place = None if cache is None else Path(cache)
         return FolderImages(_path(path), split, size, channels, place)
     if name == "digits":
         images, labels = load_digits(split)

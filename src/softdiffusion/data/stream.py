@@ -1,28 +1,27 @@
 """Data sets that are read as they come, without an end and without a length."""
 
 import hashlib
-import weakref
-from collections.abc import Generator
 from copy import deepcopy
 from dataclasses import dataclass, field
 from itertools import islice
 from typing import Any
 
-import numpy as np
 import torch
 from torch import Tensor
 
 from ..checks import check_count, shown
-from .columns import StoredPictures, as_labels, columns_of, imported, without_decoding
+from ..pictures import to_pixels
+from .columns import as_labels, columns_of, imported, read_stored, without_decoding
 from .images import ArrayImages, to_float
+from .shards import START, Row, ShardRows, first_row, permutation
 
 __all__ = ["Stream"]
 
 #: As many images tell a stream from another one.
 _TELLING = 64
 
-#: The words that tell the streams of random numbers apart, behind those of `DataOrder`.
-_BLOCKS, _SHARDS = 16, 17
+#: The word of the orders of blocks; see `shards.permutation`.
+_BLOCKS = 17
 
 
 class Stream:
@@ -85,16 +84,21 @@ class Stream:
         self.seed = check_count("The seed of a stream", seed, 0, 2**63 - 1)
         self.columns = columns_of(name, dataset.features, image, label)
         self.dataset = without_decoding(dataset, self.columns)
-        first = _first(without_decoding(dataset, self.columns), name)
-        self.pictures = StoredPictures(name, first[self.columns.image], size, channels)
-        self.shape = self.pictures.shape
+        first = first_row(without_decoding(dataset, self.columns), name)
+        picture = read_stored(first[self.columns.image], f"the first row of {name}")
+        self.size = size
+        self.grey_only = channels is None and picture.shape[2] == 1
+        self.channels = channels or picture.shape[2]
+        _, height, width = to_pixels(picture, self.channels, size).shape
+        self.shape = (self.channels, height, width)
         self.labelled = self.columns.label is not None
         self.classes = self.columns.classes
         self.notes = (
             f"a stream of {dataset.num_shards} shards, mixed in blocks of {self.buffer} rows",
-            *self.pictures.notes,
+            f"{self.channels} channel{'s' * (self.channels > 1)}, as "
+            + ("the first picture has" if channels is None else "asked for"),
         )
-        self.restore({"block": 0, "given": 0, **_START})
+        self.restore({"block": 0, "given": 0, **START})
 
     def read(self, count: int, share: slice = slice(None)) -> tuple[Tensor, Tensor | None]:
         """The next images, or this process's share of them.
@@ -119,8 +123,8 @@ class Stream:
 
     def restore(self, state: dict[str, Any]) -> None:
         """Goes to where a stream of the same data, seed and buffer was."""
-        place = {key: state[key] for key in _START}
-        self._rows = _Rows(self.dataset, self.seed, place)
+        place = {key: state[key] for key in START}
+        self._rows = ShardRows(self.dataset, self.seed, place)
         self._block = _Block(state["block"], place)
         self._given: int = state["given"]
 
@@ -128,7 +132,7 @@ class Stream:
         """The first images of the data, in the order in which they are stored."""
         first = [("", row) for row in islice(iter(self.dataset), count)]
         stored = [row[self.columns.image] for _, row in first]
-        pixels = [self.pictures.pixels(a, f"row {i}") for i, a in enumerate(stored)]
+        pixels = [self._pixels(picture, f"row {i}") for i, picture in enumerate(stored)]
         notes = (f"the first {len(first):,} images of a stream", *self.notes)
         labels = self._labels(first)
         return ArrayImages(self.name, torch.stack(pixels), labels, self.classes, notes)
@@ -139,7 +143,7 @@ class Stream:
         told = (head.digest(), self.dataset.num_shards, self.columns, self.seed, self.buffer)
         return hashlib.sha256(repr(told).encode()).hexdigest()
 
-    def _next(self) -> "_Row":
+    def _next(self) -> Row:
         self._finish()
         if self._given == len(self._block.rows):
             self._block, self._given = self._ahead, 0
@@ -156,7 +160,7 @@ class Stream:
             return
         while not block.full:
             self._grow(block)
-        block.order = _permutation(len(block.rows), self.seed, block.number, _BLOCKS)
+        block.order = permutation(len(block.rows), self.seed, block.number, _BLOCKS)
         self._ahead = _Block(block.number + 1, self._rows.place())
 
     def _grow(self, block: "_Block") -> None:
@@ -168,22 +172,32 @@ class Stream:
         at_end = row is None and len(block.rows) > 0
         block.full = at_end or len(block.rows) == self.buffer
 
-    def _decoded(self, rows: list["_Row"]) -> tuple[Tensor, Tensor | None]:
-        pixels = [self.pictures.pixels(row[self.columns.image], where) for where, row in rows]
+    def _decoded(self, rows: list[Row]) -> tuple[Tensor, Tensor | None]:
+        pixels = [self._pixels(row[self.columns.image], where) for where, row in rows]
         images = torch.stack(pixels) if pixels else torch.empty(0, *self.shape)
         return to_float(images), self._labels(rows)
 
-    def _labels(self, rows: list["_Row"]) -> Tensor | None:
+    def _pixels(self, stored: Any, where: str) -> Tensor:
+        """The pixels of a stored picture, uint8 (C, H, W)."""
+        where = f"{where} of {self.name}"
+        picture = read_stored(stored, where)
+        if self.grey_only and picture.shape[2] == 3:
+            raise ValueError(
+                f"The image in {where} has colour, but the first has none; give channels as 3 to "
+                "show all in colour, or as 1 to leave colour out."
+            )
+        pixels = to_pixels(picture, self.channels, self.size)
+        if pixels.shape != self.shape:
+            raise ValueError(
+                f"The images have different sizes: the first of {self.name} has {self.shape[2]} x "
+                f"{self.shape[1]} pixels but {where} has {pixels.shape[2]} x {pixels.shape[1]}; "
+                "give a size to which all are resized and cropped."
+            )
+        return pixels
+
+    def _labels(self, rows: list[Row]) -> Tensor | None:
         label = self.columns.label
         return None if label is None else as_labels([row[label] for _, row in rows])
-
-
-#: A row and its place in words, for messages.
-_Row = tuple[str, dict[str, Any]]
-
-#: Where every stream begins: the epoch, the shard by its place in the epoch's order, the row in it,
-#: and the state of its source.
-_START: dict[str, Any] = {"epoch": 0, "shard": 0, "row": 0, "source": None}
 
 
 @dataclass
@@ -200,73 +214,6 @@ class _Block:
 
     number: int
     place: dict[str, Any]
-    rows: list[_Row] = field(default_factory=list)
+    rows: list[Row] = field(default_factory=list)
     full: bool = False
     order: list[int] = field(default_factory=list)
-
-
-class _Rows:
-    """The stored rows, shard after shard and epoch after epoch, from a place on."""
-
-    def __init__(self, dataset: Any, seed: int, place: dict[str, Any]) -> None:
-        self._dataset = dataset
-        self._seed = seed
-        self._epoch, self._shard, self._row = place["epoch"], place["shard"], place["row"]
-        self._open(place["source"])
-
-    def place(self) -> dict[str, Any]:
-        """Where the next row is."""
-        # A source tells its state once it has given a row.
-        source = self._source.state_dict() if self._begun else self._state
-        return {"epoch": self._epoch, "shard": self._shard, "row": self._row, "source": source}
-
-    def next(self) -> _Row | None:
-        """The next row, or None between two epochs."""
-        while True:
-            row = next(self._iterator, None)
-            if row is not None:
-                self._begun, self._row = True, self._row + 1
-                return f"row {self._row - 1} of shard {self._number}", row
-            self._closing()
-            self._shard, self._row = self._shard + 1, 0
-            at_end = self._shard == self._dataset.num_shards
-            if at_end:
-                self._epoch, self._shard = self._epoch + 1, 0
-            self._open(None)
-            if at_end:
-                return None
-
-    def _open(self, state: dict[str, Any] | None) -> None:
-        count = self._dataset.num_shards
-        self._number = _permutation(count, self._seed, self._epoch, _SHARDS)[self._shard]
-        self._source = self._dataset.shard(count, self._number)
-        self._state, self._begun = state, False
-        if state is not None:
-            self._source.load_state_dict(deepcopy(state))
-        self._iterator: Generator[dict[str, Any], None, None] = iter(self._source)
-        # Before Python ends: its readers can't close their files once the modules are gone.
-        self._closing = weakref.finalize(self, self._iterator.close)
-
-
-def _permutation(size: int, *words: int) -> list[int]:
-    rng = np.random.default_rng(np.random.SeedSequence(words))
-    order: list[int] = rng.permutation(size).tolist()
-    return order
-
-
-def _first(dataset: Any, name: str) -> dict[str, Any]:
-    """The first row, once it is known that a stream goes on after its own state."""
-    iterator = iter(dataset)
-    first: dict[str, Any] | None = next(iterator, None)
-    if first is None:
-        raise ValueError(f"{name} has no rows; give a data set with images.")
-    state = dataset.state_dict()
-    following = list(islice(iterator, 2))
-    dataset.load_state_dict(state)
-    if list(islice(iter(dataset), 2)) != following:
-        raise ValueError(
-            f"{name} does not go on after its own state, so that a training could not; give it "
-            "as it is before dataset.shuffle, since a Stream mixes rows itself, and let nothing "
-            "random make them."
-        )
-    return first

@@ -1,3 +1,5 @@
+import pickle
+
 import numpy as np
 import pytest
 import torch
@@ -35,7 +37,7 @@ def test_a_saved_data_set_keeps_its_order_and_every_tenth_row_is_held_out(saved)
     assert train.notes == (
         "every tenth row is held out as the test split, 2 of 25",
         "images from the column image, labels from label",
-        "3 channels, as the first picture has",
+        "3 channels, since the picture in row 0 has colour",
     )
     in_memory = data.ArrayImages("same", train.tensor())
     assert train.digest() == in_memory.digest()
@@ -136,15 +138,37 @@ def test_absent_labels_are_none(saved):
     assert unlabelled.labels is None and unlabelled.classes is None
 
 
-def test_channels_are_those_of_the_first_picture():
+def test_channels_are_three_if_any_picture_has_colour():
     grey, colour = pixels(0)[..., 0], pixels(1)
-    assert data.HubImages(of_pictures([grey, grey])).shape == (1, 12, 12)
-    assert data.HubImages(of_pictures([colour, grey])).tensor().shape == (2, 3, 12, 12)
-    with pytest.raises(ValueError, match="row 1 of data has colour, but the first has none; give"):
-        data.HubImages(of_pictures([grey, colour])).tensor()
-    assert data.HubImages(of_pictures([grey, colour]), channels=3).tensor().shape[1] == 3
+    without = data.HubImages(of_pictures([grey, grey]))
+    assert without.shape == (1, 12, 12)
+    assert without.notes[-1] == "1 channel, since no picture has colour"
+    mixed = data.HubImages(of_pictures([grey, colour]))
+    assert mixed.tensor().shape == (2, 3, 12, 12)
+    assert mixed.notes[-1] == "3 channels, since the picture in row 1 has colour"
     said = data.HubImages(of_pictures([colour]), channels=1).notes[-1]
-    assert said == "colour is left out: 1 channel is asked for, the first picture has 3"
+    assert said == "colour is left out: 1 channel is asked for, row 0 of data has 3"
+
+
+def test_pictures_are_decoded_once_into_a_cache(saved, tmp_path):
+    direct = data.open(f"hub:{saved}", size=8)
+    cached = data.open(f"hub:{saved}", size=8, cache=tmp_path / "cache")
+    assert torch.equal(cached.tensor(), direct.tensor())
+    assert cached.digest() == direct.digest()
+    kept = {path: path.stat().st_mtime_ns for path in tmp_path.glob("cache/*/pixels.bin")}
+    again = data.open(f"hub:{saved}", size=8, cache=tmp_path / "cache")
+    assert torch.equal(again.tensor(), direct.tensor()) and again.notes == direct.notes
+    assert {path: path.stat().st_mtime_ns for path in tmp_path.glob("cache/*/pixels.bin")} == kept
+    other = data.open(f"hub:{saved}", size=8, split="test", cache=tmp_path / "cache")
+    assert len(other.tensor()) == 2 and len(list(tmp_path.glob("cache/*/pixels.bin"))) == 2
+
+
+def test_workers_that_load_data_read_the_same(saved, tmp_path):
+    for cache in (None, tmp_path / "cache"):
+        images = data.open(f"hub:{saved}", cache=cache)
+        sent = pickle.loads(pickle.dumps(images))
+        assert torch.equal(sent.tensor(), images.tensor())
+        assert torch.equal(pickle.loads(pickle.dumps(images)).tensor(), images.tensor())
 
 
 @pytest.mark.parametrize(
@@ -159,7 +183,10 @@ def test_channels_are_those_of_the_first_picture():
             r"^The image in row 1 of data can't be read \(.*\); give another",
         ),
         (None, r"^There is no image in row 1 of data, but None; filter such rows out"),
-        (as_png(pixels(0, 9, 14)), "12 x 12 pixels but that in row 1 has 14 x 9; give a size"),
+        (
+            as_png(pixels(0, 9, 14)),
+            "row 0 of data has 12 x 12 pixels but row 1 of data has 14 x 9; give a size",
+        ),
     ],
     ids=["other", "damaged", "none", "size"],
 )

@@ -177,6 +177,26 @@ def test_a_damaged_picture_is_named_by_row_and_shard():
         stream.read(1)
 
 
+def test_pictures_that_differ_from_the_first_are_refused():
+    import datasets
+
+    def of(*arrays):
+        rows = [{"image": {"bytes": as_png(array), "path": None}} for array in arrays]
+        source = datasets.Dataset.from_list(rows).cast_column("image", datasets.Image())
+        return source.to_iterable_dataset()
+
+    grey, colour = pixels(0)[..., 0], pixels(1)
+    assert Stream(of(colour, grey)).head(2).tensor().shape == (2, 3, 12, 12)
+    assert Stream(of(grey, colour), channels=3).head(2).tensor().shape == (2, 3, 12, 12)
+    assert Stream(of(colour), channels=1).notes[-1] == "1 channel, as asked for"
+    with pytest.raises(
+        ValueError, match="row 1 of stream has colour, but the first has none; give"
+    ):
+        Stream(of(grey, colour)).head(2)
+    with pytest.raises(ValueError, match="has 12 x 12 pixels but row 1 of stream has 14 x 9; give"):
+        Stream(of(colour, pixels(2, 9, 14))).head(2)
+
+
 def test_a_stream_by_its_name(tmp_path):
     map_style(12).to_parquet(tmp_path / "train.parquet")
     name = f"hub-stream:{tmp_path}"
