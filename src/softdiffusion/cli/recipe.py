@@ -20,6 +20,7 @@ from ..training import TrainingOptions
 from .flags import naming_flags
 from .parser import Parser
 from .places import check_outside
+from .spelling import words
 
 __all__ = ["Recipe", "add_recipe"]
 
@@ -129,7 +130,28 @@ def add_recipe(parser: Parser) -> None:
     )
     parser.add_argument("--images", type=PositiveInt, default=400_000, help="Images to train on.")
     parser.add_argument("--seed", type=NonNegativeInt, default=0)
-    parser.add_class_arguments(TrainingOptions)
+    parser.add_class_arguments(TrainingOptions, skip={"ema_lengths", "track"})
+    parser.add_argument(
+        "--ema_lengths",
+        type=float,
+        nargs="+",
+        default=[],
+        help="Relative lengths of averages that are kept beside --ema, such as 0.05 0.1, from "
+        "which `softdiffusion ema` makes those of other lengths.",
+    )
+    parser.add_argument(
+        "--track",
+        type=str | list[str],
+        nargs="+",
+        default=[],
+        help="Show the training while it runs: tensorboard, wandb, trackio.",
+    )
+    parser.add_argument(
+        "--init",
+        type=str | None,
+        default=None,
+        help="The folder of a model with whose weights the training begins.",
+    )
 
 
 class Recipe:
@@ -236,8 +258,12 @@ class Recipe:
 
     def options(self) -> TrainingOptions:
         """The settings of the training."""
-        names = TrainingOptions.__dataclass_fields__
-        return TrainingOptions(**{name: self.arguments[name] for name in names})
+        given = {name: self.arguments[name] for name in TrainingOptions.__dataclass_fields__}
+        several = {
+            "ema_lengths": tuple(self.arguments.ema_lengths),
+            "track": tuple(map(str, words(self.arguments.track))),
+        }
+        return TrainingOptions(**given | several)
 
 
 def _fill(arguments: Namespace) -> None:

@@ -6,6 +6,7 @@ from typing import Literal, get_args
 
 from ..arguments import checked
 from ..checks import check_range
+from ..denoisers.power_ema import check_lengths
 
 __all__ = ["TrainingOptions"]
 
@@ -36,6 +37,9 @@ class TrainingOptions:
         decay_shape: How it falls: in a straight line, or as half a period of a cosine.
         clip: The largest norm of the gradient; larger ones are scaled down.
         ema: The decay of the moving average of the weights, a step.
+        ema_lengths: Relative lengths of averages by powers of time that are kept beside it, such as
+            0.05 and 0.1, from which `softdiffusion ema` makes those of other lengths.
+        ema_every: Images between two times at which these are kept.
         times: How times are drawn: spread evenly over each batch, or ("importance") in proportion
             to the root mean square of the losses seen at each level, with the loss divided by it.
         label_dropout: The share of labels left out, so that a network with classes learns to do
@@ -47,6 +51,9 @@ class TrainingOptions:
         log_every: Images between two rows of `stats.jsonl`.
         checkpoint_every: Images between two checkpoints.
         sample_every: Images between two sample grids; 0 draws none.
+        validate_every: Images between two measurements of the loss on held-out images; 0 makes
+            none.
+        track: Trackers that show the training while it runs: `tensorboard`, `wandb`, `trackio`.
 
     Raises:
         ValueError: If a value is out of range or unknown.
@@ -61,6 +68,8 @@ class TrainingOptions:
     decay_shape: DecayShape = "linear"
     clip: float = 1.0
     ema: float = 0.999
+    ema_lengths: tuple[float, ...] = ()
+    ema_every: int = 32_000
     times: Times = "stratified"
     label_dropout: float = 0.1
     precision: Precision = "no"
@@ -68,6 +77,8 @@ class TrainingOptions:
     log_every: int = 6_400
     checkpoint_every: int = 32_000
     sample_every: int = 0
+    validate_every: int = 0
+    track: tuple[str, ...] = ()
 
     def whole_batches(self, images: int) -> int:
         """A count of images, rounded up to whole batches."""
@@ -92,14 +103,14 @@ class TrainingOptions:
         return min(1.0, up, down)
 
     def __post_init__(self) -> None:
-        for name in ("batch_size", "accumulate", "log_every", "checkpoint_every"):
+        for name in ("batch_size", "accumulate", "ema_every", "log_every", "checkpoint_every"):
             if getattr(self, name) < 1:
                 raise ValueError(f"{name} must be at least 1, but is {getattr(self, name)}.")
         if self.batch_size > _LARGEST_BATCH:
             raise ValueError(
                 f"batch_size must be at most {_LARGEST_BATCH:,}, but is {self.batch_size:,}."
             )
-        for name in ("warmup", "decay", "workers", "sample_every"):
+        for name in ("warmup", "decay", "workers", "sample_every", "validate_every"):
             if getattr(self, name) < 0:
                 raise ValueError(f"{name} must be >= 0, but is {getattr(self, name)}.")
         for name in ("learning_rate", "clip"):
@@ -107,6 +118,7 @@ class TrainingOptions:
                 raise ValueError(f"{name} must be finite and > 0, but is {getattr(self, name):g}.")
         if not 0 <= self.ema < 1:
             raise ValueError(f"ema, a decay, must be in [0, 1), but is {self.ema:g}.")
+        check_lengths(self.ema_lengths)
         if self.weight_decay < 0:
             raise ValueError(f"weight_decay must be >= 0, but is {self.weight_decay:g}.")
         check_range("label_dropout", self.label_dropout, 0.0, 1.0)

@@ -20,11 +20,12 @@ from ..objectives import Objective
 from ..priors import Prior
 from ..random import generators
 from ..samplers import MultistepSampler
-from ..saving import as_path, save
+from ..saving import as_path, begin_from, save
 from ..signals import Stopped
+from .averages import Averages
 from .check import check
 from .checkpoint import Checkpoint, Checkpoints, written
-from .claim import alone, claim
+from .claim import alone, claim, described
 from .labels import labels_of, names_of
 from .loader import Batch, Draws, load_ahead, stream
 from .options import TrainingOptions
@@ -33,6 +34,8 @@ from .reading import Reading, check_finite
 from .records import LossMeter, Records
 from .stopping import StopSignals
 from .times import ImportanceTimes, StratifiedTimes
+from .trackers import Trackers
+from .validation import Validation
 
 __all__ = ["train"]
 
@@ -62,6 +65,8 @@ def train(
     seed: int = 0,
     flips: bool = False,
     turns: bool = False,
+    held_out: Images | ImageLike | None = None,
+    init: str | Path | None = None,
     progress: bool = True,
 ) -> BaseDenoiser:
     """Trains a denoiser and returns the moving average of its weights.
@@ -87,13 +92,16 @@ def train(
         images: How many images to train on, counted with repetition, and rounded up to whole
             batches.
         out: The folder of the run: `stats.jsonl`, `checkpoint-*/`, whose `model/` is the average so
-            far, `samples/`, TensorBoard's files and, at the end, `final/` with the averaged
-            weights `ema.safetensors`.
+            far, `samples/`, `averages/`, the files of trackers and, at the end, `final/` with the
+            averaged weights `ema.safetensors`.
         prior: Saved beside the weights, and used for sample grids while training.
         options: The settings.
         seed: The seed of order, flips, times and noise.
         flips: Whether every second image on average is mirrored.
         turns: Whether images, which are square then, are turned by none to three quarter turns.
+        held_out: Images that are not trained on, on which the loss is measured every
+            `options.validate_every` images: the same every time.
+        init: The folder of a saved model with whose weights the training begins.
         progress: Whether a progress bar is shown.
 
     Raises:
@@ -113,10 +121,12 @@ def train(
 
     options = options or TrainingOptions()
     data = as_set(data)
-    out = as_path(out)
-    asked: dict[str, Any] = {"options": options, "seed": seed, "flips": flips, "turns": turns}
-    check(data, denoiser, objective, images, out=out, prior=prior, **asked)
-    claimed = partial(claim, out, data, denoiser, objective, **asked)
+    held_out = None if held_out is None else as_set(held_out)
+    out, init = as_path(out), None if init is None else as_path(init)
+    asked: dict[str, Any] = {"options": options, "seed": seed}
+    asked |= {"flips": flips, "turns": turns, "init": init}
+    check(data, denoiser, objective, images, out=out, prior=prior, held_out=held_out, **asked)
+    config = described(data, denoiser, objective, **asked)
     images = options.whole_batches(images)
     process = denoiser.process
     processes()  # first, since it says where they are
@@ -124,8 +134,11 @@ def train(
     is_first = accelerator.is_main_process
     device = accelerator.device
 
+    if init is not None:
+        begin_from(denoiser, init)
     denoiser.train()
     ema = EMA(denoiser, options.ema).to(device)
+    averages = Averages(denoiser, options.ema_lengths, out, device)
     optimizer = torch.optim.AdamW(
         denoiser.parameters(), lr=options.learning_rate, weight_decay=options.weight_decay
     )
@@ -135,8 +148,9 @@ def train(
     rate = torch.tensor(options.learning_rate, dtype=torch.float64)
     network, prepared_optimizer = accelerator.prepare(_Prepared(denoiser), optimizer)
     kept = {"times": times.state, "losses": meter.state, "learning_rate": rate}
+    kept |= averages.tensors
     state = Checkpoint(denoiser, ema, optimizer, kept, prior, names_of(data, denoiser.classes))
-    checkpoints = Checkpoints(out, claimed(write=False))
+    checkpoints = Checkpoints(out, claim(out, config, write=False))
     draws = Draws(
         data,
         options.batch_size,
@@ -147,6 +161,7 @@ def train(
         classes=labels_of(data, denoiser.classes),
         label_dropout=options.label_dropout,
     )
+    validation = None if held_out is None else Validation(held_out, objective)
     # Of a GPU the losses are asked for when it has the next step to work on, unless the times of
     # that one depend on them.
     reads_late = device.type == "cuda" and options.times != "importance"
@@ -160,9 +175,13 @@ def train(
         """Draws and saves what is due after so many images, which are known to be good."""
         before = max(position - options.batch_size, 0)
         if prior is not None and _passes(options.sample_every, before, position):
-            _draw(out / "samples" / f"{position:09d}.png", ema, prior)
+            grid = out / "samples" / f"{position:09d}.png"
+            _draw(grid, ema, prior)
+            trackers.picture(grid, position)
+        if _passes(options.ema_every, before, position) or position == images:
+            averages.keep(position)
         if ending or _passes(options.checkpoint_every, before, position):
-            claimed()
+            claim(out, config)
             checkpoints.save(state, position)
 
     with ExitStack() as stack:
@@ -184,7 +203,10 @@ def train(
         rate.fill_(options.learning_rate)
         if is_first:
             checkpoints.tidy()
-            records = stack.enter_context(closing(Records(out, start)))
+            averages.tidy(start)
+            records = Records(out, start)
+            shown = config | {"images": images, "options": vars(options)}
+            trackers = stack.enter_context(closing(Trackers(out, options.track, shown, start)))
         accelerator.wait_for_everyone()
         stop = stack.enter_context(StopSignals(several=accelerator.num_processes > 1))
         bar = tqdm(
@@ -237,15 +259,20 @@ def train(
             prepared_optimizer.step()
             prepared_optimizer.zero_grad()
             ema.update(denoiser)
+            averages.update(denoiser)
 
             done = position + options.batch_size
-            is_logged = _passes(options.log_every, position, done) or done >= images
+            is_validated = _passes(options.validate_every, position, done)
+            is_logged = is_validated or _passes(options.log_every, position, done) or done >= images
             late = reading
             if not reads_late or is_logged:
                 late.check(options)
                 learn(late)
                 late = None
             bar.update(options.batch_size)
+            measured: dict[str, Any] = {}
+            if validation is not None and is_validated:
+                measured = validation(ema, options.batch_size, accelerator)
             if is_first and is_logged:
                 now = time.perf_counter()
                 speed = (done - clock_images) / (now - clock)
@@ -253,8 +280,9 @@ def train(
                 row: dict[str, Any] = {"images": done, **meter.read()}
                 finite = torch.isfinite(reading.norm)
                 row |= {"gradient_norm": float(reading.norm) if finite else None}
-                row |= {"learning_rate": group["lr"], "images_per_second": speed}
+                row |= {"learning_rate": group["lr"], "images_per_second": speed, **measured}
                 records.write(row)
+                trackers.write(row)
                 bar.set_postfix(loss=f"{row['loss']:.4g}")
 
         if start < images:
@@ -280,7 +308,7 @@ def _parts(
 def _is_due(position: int, options: TrainingOptions) -> bool:
     """Whether something is drawn or saved after so many images."""
     before = max(position - options.batch_size, 0)
-    every = (options.sample_every, options.checkpoint_every)
+    every = (options.sample_every, options.checkpoint_every, options.ema_every)
     return any(_passes(interval, before, position) for interval in every)
 
 

@@ -9,11 +9,16 @@ import torch
 
 import softdiffusion as sd
 from softdiffusion.data import ArrayImages
-from softdiffusion.training import claim, enough_memory
+from softdiffusion import training as sd_training
+from softdiffusion.training import described, enough_memory
 from tests.registry import process
 
 IMAGES = torch.linspace(-1, 1, 6 * 16).reshape(6, 1, 4, 4)
 LABELS = torch.tensor([0, 1, 0, 1, 0, 1])
+
+
+def claim(out, **arguments):
+    return sd_training.claim(out, described(**arguments))
 
 
 def training(**changes):
@@ -26,6 +31,7 @@ def training(**changes):
         "seed": 0,
         "flips": False,
         "turns": False,
+        "init": None,
     }
     return arguments | changes
 
