@@ -16,7 +16,7 @@ from torch import Tensor
 
 from .. import samplers
 from ..checks import check_count
-from ..data import DataOrder, Images, open
+from ..data import DataOrder, Images
 from ..files import write_text
 from ..metrics import ClassEvaluator, Evaluator, Report, default_extractor, extractor
 from ..plots import plot_distances, save_grid
@@ -97,7 +97,8 @@ def run(arguments: Namespace) -> None:
     kinds = _samplers(chosen, arguments.nu, arguments.shift)
     Evaluator.check_count("Images", arguments.count)
     check_count("--count", arguments.count, 1, MOST)
-    check_outside(out, data_named(arguments)[0])
+    source = data_named(arguments)
+    check_outside(out, source and source.data)
     denoiser, prior = load_model(arguments.model, arguments.trust, arguments.device)
     denoiser = guided(denoiser, arguments.guidance, arguments.model)
     train, test = (_data(arguments, split) for split in ("train", "test"))
@@ -185,10 +186,10 @@ def _compared(data: Images, count: int | None, labelled: bool) -> Any:
 
 def _data(arguments: Namespace, split: Literal["train", "test"]) -> Images:
     """The data that were named, or else those of the recipe."""
-    name, size, channels = data_named(arguments)
-    if name is None:
+    source = data_named(arguments)
+    if source is None:
         raise ValueError("No recipe lies beside the model, so name its data with --data.")
-    return open(name, split=split, size=size, channels=channels)
+    return source.open(split)
 
 
 def _labels(data: Images) -> Tensor:

@@ -8,7 +8,7 @@ import torch
 from jsonargparse import Namespace
 from jsonargparse.typing import NonNegativeInt, PositiveInt
 
-from ..data import open
+from ..data import Source
 from ..denoisers import BaseDenoiser
 from ..files import check_inside, read_yaml
 from ..priors import DataPrior, Prior
@@ -26,6 +26,15 @@ __all__ = [
     "model_digest",
     "recipe_of",
 ]
+
+#: What a recipe says of its data, and of which kinds it is.
+_KINDS: dict[str, tuple[type, ...]] = {
+    "data": (str,),
+    "size": (int, type(None)),
+    "channels": (int, type(None)),
+    "crop": (int, type(None)),
+    "crop_scale": (int, float),
+}
 
 
 def add_model(parser: Parser) -> None:
@@ -56,16 +65,27 @@ def add_data(parser: Parser) -> None:
         "--size", type=PositiveInt | None, default=None, help="Default: the recipe's."
     )
     parser.add_argument("--channels", type=int | None, default=None, help="Default: the recipe's.")
-
-
-def data_named(arguments: Namespace) -> tuple[str | None, int | None, int | None]:
-    """Name, size and channels of the data that were named, or else those of the recipe."""
-    recipe = recipe_of(arguments.model)
-    name, size, channels = (
-        recipe.get(key) if arguments[key] is None else arguments[key]
-        for key in ("data", "size", "channels")
+    parser.add_argument(
+        "--crop", type=PositiveInt | None, default=None, help="Default: the recipe's."
     )
-    return name, size, channels
+    parser.add_argument(
+        "--crop_scale", type=float | None, default=None, help="Default: the recipe's."
+    )
+    parser.add_argument(
+        "--cache",
+        type=str | None,
+        default=None,
+        help="The folder that the decoded pictures of a folder are kept in; default: the user's "
+        "cache folder, or memory for few.",
+    )
+
+
+def data_named(arguments: Namespace) -> Source | None:
+    """The data that were named, or else those of the recipe; None if there are neither."""
+    recipe = _known(recipe_of(arguments.model))
+    own = {key: arguments[key] for key in (*_KINDS, "cache") if arguments[key] is not None}
+    found = recipe | own
+    return None if found.get("data") is None else Source.of(found)
 
 
 def load_model(path: Path, trust: list[str], device: str = "cpu") -> tuple[BaseDenoiser, Prior]:
@@ -86,7 +106,7 @@ def load_model(path: Path, trust: list[str], device: str = "cpu") -> tuple[BaseD
                 f"The recipe of {path} lacks {' and '.join(sorted(missing))}, so the training "
                 "images that the start is drawn from are unknown; restore it from a copy."
             )
-        data = open(recipe["data"], size=recipe["size"], channels=recipe["channels"])
+        data = Source.of(_known(recipe)).open()
         prior = DataPrior(denoiser.process, Recipe.measured(data))
         print(f"the start is drawn from the training images, {recipe['data']}")
     if prior is None:
@@ -117,10 +137,14 @@ def recipe_of(path: Path) -> dict[str, Any]:
     return {}
 
 
+def _known(recipe: dict[str, Any]) -> dict[str, Any]:
+    """What a recipe says of its data, but for the cache: a stranger's would be written to."""
+    return {key: recipe[key] for key in _KINDS if key in recipe}
+
+
 def _check_data(file: Path, recipe: dict[str, Any]) -> None:
     """Raises unless what a recipe says of its data is of the right kind; they may be opened."""
-    kinds = {"data": (str,), "size": (int, type(None)), "channels": (int, type(None))}
-    for key, kind in kinds.items():
+    for key, kind in _KINDS.items():
         if key in recipe and type(recipe[key]) not in kind:
             raise ValueError(
                 f"{file} is damaged (its {key} is {shortened(recipe[key])}); restore it from a "

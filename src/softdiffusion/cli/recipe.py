@@ -9,7 +9,7 @@ from torch import Tensor, nn
 
 from ..configuration import to_config
 from ..corruptions import Corruption
-from ..data import Images, measured, open
+from ..data import Images, Source, measured
 from ..denoisers import Denoiser, Preconditioning
 from ..objectives import Objective
 from ..presets import PRESETS, Preset, named
@@ -62,6 +62,26 @@ def add_recipe(parser: Parser) -> None:
         type=int | None,
         default=None,
         help="1 makes the images grey, 3 is RGB; those of the data if it is left out.",
+    )
+    parser.add_argument(
+        "--crop",
+        type=PositiveInt | None,
+        default=None,
+        help="Windows of this side, drawn anew each time from the pictures of a folder, which may "
+        "have any sizes.",
+    )
+    parser.add_argument(
+        "--crop_scale",
+        type=float,
+        default=1.0,
+        help="The smallest scale of a window, in (0, 1]; at 1 it is not resized.",
+    )
+    parser.add_argument(
+        "--cache",
+        type=str | None,
+        default=None,
+        help="The folder that the decoded pictures of a folder are kept in; default: the user's "
+        "cache folder, or memory for few.",
     )
     parser.add_argument("--flips", type=bool, default=False, help="Mirror every second image.")
     parser.add_argument("--turns", type=bool, default=False, help="Turn images by random quarters.")
@@ -174,7 +194,7 @@ class Recipe:
             arguments.backbone = Namespace(class_path="softdiffusion.SmallUNet", init_args=channels)
         self.arguments = arguments
         check_outside(arguments.out, arguments.data)
-        self._data = open(arguments.data, size=arguments.size, channels=arguments.channels)
+        self._data = Source.of(vars(arguments)).open()
         arguments.channels = self._data.shape[0]
         if "channels" in arguments.backbone.get("init_args", {}):
             arguments.backbone.init_args.channels = arguments.channels

@@ -12,7 +12,7 @@ from torch import Tensor
 
 from ..checks import check_count
 from ..corruptions import Corruption
-from ..data import Images, open
+from ..data import Images
 from ..denoisers import BaseDenoiser
 from ..operators import LinearOperator
 from ..plots import save_grid, save_images, save_strip
@@ -105,7 +105,8 @@ def run(arguments: Namespace) -> None:
             read; all others are restored before.
     """
     check_count("--samples", arguments.samples, 1, 10_000)
-    check_outside(arguments.out, data_named(arguments)[0])
+    source = data_named(arguments)
+    check_outside(arguments.out, source and source.data)
     denoiser, prior = load_model(arguments.model, arguments.trust, arguments.device)
     by_operator = arguments.operator is not None or arguments.route == "operator"
     set_steps(parser(), arguments, "multistep" if by_operator else "ancestral")
@@ -272,14 +273,14 @@ def _operator(corruption: Corruption | None, severity: float | None) -> LinearOp
 
 def _data(arguments: Namespace, shape: tuple[int, ...], needed: bool) -> Images | None:
     """The data of the recipe, in the model's shape; None where they can be done without."""
-    name, size, channels = data_named(arguments)
-    if name is None and (needed or arguments.route == "operator"):
+    source = data_named(arguments)
+    if source is None and (needed or arguments.route == "operator"):
         raise ValueError(
             "No recipe lies beside the model, so name its data with --data: without a --severity, "
             "or for an operator, their spectrum is needed."
         )
     try:
-        data = None if name is None else open(name, size=size, channels=channels)
+        data = None if source is None else source.open()
     except (OSError, ValueError):  # gone, or changed since
         if needed or arguments.data is not None:
             raise

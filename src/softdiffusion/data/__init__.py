@@ -7,6 +7,7 @@ from .hub import HubImages
 from .images import ArrayImages, Images
 from .load import load, open, open_stream
 from .order import DataOrder, measured
+from .source import Source
 from .stream import Stream
 
 __all__ = [
@@ -16,6 +17,7 @@ __all__ = [
     "HubImages",
     "Images",
     "SetLike",
+    "Source",
     "Stream",
     "as_set",
     "image_files",

@@ -12,7 +12,7 @@ from torch.utils.data import DataLoader, Dataset
 
 from ..pictures import to_pixels
 from .files import Unread
-from .source import Source
+from .stored import Stored
 
 __all__ = ["Decoder"]
 
@@ -40,7 +40,7 @@ class Decoder:
         square: Whether the centre is cropped to a square of this size.
     """
 
-    source: Source
+    source: Stored
     channels: int
     size: int | None
     square: bool

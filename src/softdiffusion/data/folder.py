@@ -5,12 +5,11 @@ from pathlib import Path
 
 from torch import Tensor
 
-from ..quoting import in_one_line
 from .images import Images, to_float
 from .pictures import Pictures
 from .split import Split
 
-__all__ = ["FolderImages"]
+__all__ = ["FolderImages", "folder_pictures"]
 
 
 class FolderImages(Images):
@@ -52,20 +51,13 @@ class FolderImages(Images):
     ) -> None:
         self.folder = folder
         self.split = split
-        self.pictures = Pictures(
-            partial(Split.of, folder, split),
-            in_one_line(folder),
-            size,
-            channels,
-            cache,
-            square=True,
-        )
+        self.pictures = folder_pictures(folder, split, size, channels, cache, square=True)
         assert self.pictures.shape is not None
         self.shape = self.pictures.shape
         self.labels = self.pictures.labels
         self.classes = self.pictures.classes
         self.notes = self.pictures.notes
-        self.name = f"folder:{folder.resolve().name}"
+        self.name = self.pictures.name
 
     def __len__(self) -> int:
         return len(self.pictures)
@@ -80,3 +72,21 @@ class FolderImages(Images):
 
     def digest(self) -> str:
         return self.pictures.digest() or super().digest()
+
+
+def folder_pictures(
+    folder: Path,
+    split: str,
+    size: int | None,
+    channels: int | None,
+    cache: Path | None,
+    square: bool,
+) -> Pictures:
+    """The pictures of one split of a folder; for the arguments see `FolderImages` and `Pictures`.
+
+    Raises:
+        FileNotFoundError: If the folder does not exist or has no images for this split.
+        ValueError: If the layout has no meaning, or the first file can't be read.
+    """
+    name = f"folder:{folder.resolve().name}"
+    return Pictures(partial(Split.of, folder, split), name, size, channels, cache, square)

@@ -11,6 +11,7 @@ from torch import Tensor
 from ..checks import shown
 from ..quoting import in_one_line, sentence
 from .columns import columns_of, imported, without_decoding
+from .crops import CropImages
 from .hub_name import HubName
 from .images import Images, to_float
 from .pictures import Pictures
@@ -57,7 +58,6 @@ class HubImages(Images):
     def __init__(
         self,
         dataset: Any,
-        *,
         image: str | None = None,
         label: str | None = None,
         size: int | None = None,
@@ -67,19 +67,10 @@ class HubImages(Images):
         name: str = "data",
         rule: tuple[str, ...] = (),
     ) -> None:
-        if not isinstance(dataset, imported().Dataset):
-            raise TypeError(
-                f"HubImages takes one split of a data set, a datasets.Dataset, but is given "
-                f"{shown(dataset)}."
-            )
-        columns = columns_of(name, dataset.features, image, label)
-        numbers = torch.arange(len(dataset)) if rows is None else rows
-        if not len(numbers):
-            raise ValueError(f"{name} has no rows for this split; give a data set with images.")
-        stored = without_decoding(dataset.with_format(None), columns)
-        look = partial(Rows, stored, columns, numbers, name, rule)
         self.name = name
-        self.pictures = Pictures(look, name, size, channels, cache, square=True)
+        self.pictures = _pictures(
+            dataset, image, label, size, channels, cache, rows, name, rule, square=True
+        )
         assert self.pictures.shape is not None
         self.shape = self.pictures.shape
         self.labels = self.pictures.labels
@@ -96,9 +87,41 @@ class HubImages(Images):
         return self.pictures.digest() or super().digest()
 
 
+def _pictures(
+    dataset: Any,
+    image: str | None,
+    label: str | None,
+    size: int | None,
+    channels: int | None,
+    cache: Path | None,
+    rows: Tensor | None,
+    name: str,
+    rule: tuple[str, ...],
+    square: bool,
+) -> Pictures:
+    if not isinstance(dataset, imported().Dataset):
+        raise TypeError(
+            f"HubImages takes one split of a data set, a datasets.Dataset, but is given "
+            f"{shown(dataset)}."
+        )
+    columns = columns_of(name, dataset.features, image, label)
+    numbers = torch.arange(len(dataset)) if rows is None else rows
+    if not len(numbers):
+        raise ValueError(f"{name} has no rows for this split; give a data set with images.")
+    stored = without_decoding(dataset.with_format(None), columns)
+    look = partial(Rows, stored, columns, numbers, name, rule)
+    return Pictures(look, name, size, channels, cache, square)
+
+
 def hub_images(
-    text: str, split: str, size: int | None, channels: int | None, cache: Path | None = None
-) -> HubImages:
+    text: str,
+    split: str,
+    size: int | None,
+    channels: int | None,
+    cache: Path | None = None,
+    crop: int | None = None,
+    crop_scale: float = 1.0,
+) -> Images:
     """Opens a data set by its name behind `hub:`.
 
     The splits are `train` and, for the test split, the first of `test`, `validation`, `valid` and
@@ -106,7 +129,7 @@ def hub_images(
 
     Raises:
         FileNotFoundError: If there is no such data set, or the Hub can't be reached.
-        ValueError: If it has no training split, or as `HubImages`.
+        ValueError: If it has no training split, or as `HubImages` or `CropImages`.
         ImportError: If `datasets` is not installed.
     """
     name = HubName.parsed(text)
@@ -122,17 +145,10 @@ def hub_images(
         rows = (held_out if split == "test" else ~held_out).nonzero()[:, 0]
         count = f"{int(held_out.sum())} of {len(dataset)}"
         rule = f"every tenth row is held out as the test split, {count}"
-    return HubImages(
-        dataset,
-        image=name.image,
-        label=name.label,
-        size=size,
-        channels=channels,
-        cache=cache,
-        rows=rows,
-        name=name.title,
-        rule=(rule,),
-    )
+    asked = (name.image, name.label, size, channels, cache, rows, name.title, (rule,))
+    if crop is None:
+        return HubImages(dataset, *asked)
+    return CropImages(_pictures(dataset, *asked, square=False), crop, crop_scale)
 
 
 def hub_stream(

@@ -5,10 +5,11 @@ from typing import Literal
 
 from torch import Tensor
 
-from ..checks import check_count, shown
+from ..checks import check_count, check_range, shown
+from .crops import CropImages
 from .digits import DIGITS, load_digits
 from .fashion_mnist import DEBIAN_FOLDER, GARMENTS, load_fashion_mnist
-from .folder import FolderImages
+from .folder import FolderImages, folder_pictures
 from .hub import hub_images, hub_stream
 from .images import ArrayImages, Images, to_float
 from .order import MEASURED
@@ -29,6 +30,8 @@ def open(
     split: Split = "train",
     size: int | None = None,
     channels: int | None = None,
+    crop: int | None = None,
+    crop_scale: float = 1.0,
     cache: str | Path | None = None,
 ) -> Images:
     """Opens a set of images.
@@ -44,11 +47,16 @@ def open(
             10,000; for the splits of a folder see `FolderImages`. A data set of the Hub has train
             and test, validation, valid or val, or every tenth row is held out.
         size: The side in pixels; None keeps what the data have. Digits and Fashion-MNIST are
-            shrunk by exact area averages, or get a black frame; pictures are resized and cropped.
+            shrunk by exact area averages, or get a black frame; pictures are resized and cropped;
+            with `crop`, their short side is resized.
         channels: 1 or 3; None keeps what the data have: RGB, if any file of a folder or picture of
             a split of the Hub, or the first of a stream, has colour.
+        crop: The side of windows that are drawn from the pictures of a folder or of the Hub, which
+            may have any sizes; None takes whole pictures. See `CropImages`.
+        crop_scale: The smallest scale of such a window, in (0, 1]: at 1 it shows the picture's own
+            pixels, and at 1/2 it is twice as large and resized.
         cache: The folder that decoded pictures of a folder or of the Hub are kept in; None keeps
-            them in the user's cache folder, or few small ones in memory. See `FolderImages`.
+            them in the user's cache folder, or few small ones in memory; see `FolderImages`.
 
     Raises:
         TypeError: If the name is no text, or the size no whole number.
@@ -57,14 +65,29 @@ def open(
         ImportError: If the digits are asked for without scikit-learn, or the Hub without datasets.
     """
     size, channels = _checked(name, split, size, channels)
+    scale = float(check_range("The crop_scale", crop_scale, 0.0, 1.0))
+    if crop is not None:
+        crop = check_count("The crop in pixels", crop, 1, _LARGEST)
+    if scale == 0 or (scale < 1 and crop is None):
+        raise ValueError(
+            f"A crop_scale of {scale:g} means nothing: it belongs to a crop, and is above 0; leave "
+            "it out."
+        )
     place = None if cache is None else Path(cache)
     kind, _, path = name.partition(":")
     if kind == "hub" and path:
-        return hub_images(path, split, size, channels, place)
+        return hub_images(path, split, size, channels, place, crop, scale)
+    if kind == "folder" and path:
+        if crop is None:
+            return FolderImages(_path(path), split, size, channels, place)
+        pictures = folder_pictures(_path(path), split, size, channels, place, square=False)
+        return CropImages(pictures, crop, scale)
+    if crop is not None:
+        raise ValueError(
+            f"Crops are drawn from the pictures of folder:PATH or hub:NAME, not from {name}."
+        )
     if kind == "hub-stream" and path:
         return hub_stream(path, split, size, channels).head(MEASURED)
-    if kind == "folder" and path:
-        return FolderImages(_path(path), split, size, channels, place)
     if name == "digits":
         images, labels = load_digits(split)
         classes = DIGITS
@@ -92,13 +115,23 @@ def load(
     split: Split = "train",
     size: int | None = None,
     channels: int | None = None,
+    crop: int | None = None,
+    crop_scale: float = 1.0,
     cache: str | Path | None = None,
 ) -> Tensor:
     """All images of a set as one tensor (N, C, H, W), float32 in [-1, 1].
 
     The arguments are those of `open`.
     """
-    return open(name, split=split, size=size, channels=channels, cache=cache).tensor()
+    return open(
+        name,
+        split=split,
+        size=size,
+        channels=channels,
+        crop=crop,
+        crop_scale=crop_scale,
+        cache=cache,
+    ).tensor()
 
 
 def open_stream(

@@ -16,7 +16,7 @@ from ..files import cache_folder, locked
 from .cache import LOCK, Cache, DamageError, clear
 from .decoder import Decoder
 from .draft import drafting
-from .source import Source
+from .stored import Stored
 
 __all__ = ["Pictures"]
 
@@ -35,7 +35,7 @@ class Pictures:
 
     Arguments:
         look: Gives the source as it is at the moment.
-        name: What it is called in messages.
+        name: What it is called in reports.
         size: The short side is resized to this many pixels, or None.
         channels: 1, 3, or None for as many as the source needs.
         cache: Where caches are kept; None is the user's cache folder.
@@ -53,7 +53,7 @@ class Pictures:
 
     def __init__(
         self,
-        look: Callable[[], Source],
+        look: Callable[[], Stored],
         name: str,
         size: int | None,
         channels: int | None,
@@ -83,6 +83,10 @@ class Pictures:
 
     def __len__(self) -> int:
         return self._count
+
+    def named(self, index: int) -> str:
+        """What a picture is called in messages."""
+        return self.look().named(index)
 
     def digest(self) -> str | None:
         """The SHA-256 that the cache has of the pictures; None if they are in memory."""
@@ -170,7 +174,7 @@ class Pictures:
             )
         return self._decoder_of(found, self.channels)
 
-    def _decoder_of(self, found: Source, channels: int) -> Decoder:
+    def _decoder_of(self, found: Stored, channels: int) -> Decoder:
         return Decoder(found, channels, self.size, self.square)
 
     def _check(self, decoder: Decoder, index: int, picture: np.ndarray) -> None:
@@ -197,7 +201,7 @@ class Pictures:
                 stack.enter_context(locked(place / LOCK))
             yield
 
-    def _looked_at(self, found: Source) -> tuple[int, tuple[int, int, int] | None, tuple[str, ...]]:
+    def _looked_at(self, found: Stored) -> tuple[int, tuple[int, int, int] | None, tuple[str, ...]]:
         """Channels, shape and what is said about them, by the first picture and all headers."""
         first = self._first(found)
         channels, about = found.channels(self._asked, first)
@@ -206,7 +210,7 @@ class Pictures:
         _, height, width = self._decoder_of(found, channels).pixels(first).shape
         return channels, (channels, height, width), about
 
-    def _first(self, found: Source) -> np.ndarray:
+    def _first(self, found: Stored) -> np.ndarray:
         """The first picture; if it can't be read, the error names all such ones."""
         try:
             return found.read(0)

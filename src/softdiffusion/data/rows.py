@@ -10,13 +10,13 @@ from torch import Tensor
 
 from ..quoting import in_one_line
 from .columns import Columns, as_labels, has_colour, read_stored
-from .source import Source
+from .stored import Stored
 
 __all__ = ["Rows"]
 
 
 @dataclass(frozen=True)
-class Rows(Source):
+class Rows(Stored):
     """Rows of a `datasets.Dataset`.
 
     Attributes:

@@ -1,61 +1,43 @@
-"""Where pictures come from."""
+"""What names a set of images: in recipes, on command lines and in studies."""
 
-from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
 
-import numpy as np
-from torch import Tensor
+from .images import Images
+from .load import open
 
 __all__ = ["Source"]
 
 
-class Source(ABC):
-    """The pictures of a set as they lie there, in files or in rows, at one moment."""
+@dataclass(frozen=True)
+class Source:
+    """The arguments of `softdiffusion.data.open`, but for the split.
 
-    @property
-    @abstractmethod
-    def classes(self) -> tuple[str, ...] | None:
-        """The names of the classes, by their numbers, or None."""
+    Attributes:
+        data: The name.
+        size, channels, crop, crop_scale, cache: As for `open`.
+    """
 
-    @property
-    @abstractmethod
-    def notes(self) -> tuple[str, ...]:
-        """How the set was understood, each in a few words."""
+    data: str
+    size: int | None = None
+    channels: int | None = None
+    crop: int | None = None
+    crop_scale: float = 1.0
+    cache: str | Path | None = None
 
-    @property
-    @abstractmethod
-    def sizes(self) -> Sequence[int]:
-        """The bytes of the pictures, as they are stored."""
+    @classmethod
+    def of(cls, recipe: Mapping[str, Any]) -> "Source":
+        """The source that a recipe names; those of before lack some keys, whose defaults hold."""
+        given = {key: recipe[key] for key in cls.__dataclass_fields__ if key in recipe}
+        return cls(**{"data": "digits"} | given)
 
-    @abstractmethod
-    def named(self, index: int) -> str:
-        """What a picture is called in messages."""
-
-    @abstractmethod
-    def read(self, index: int) -> np.ndarray:
-        """What a viewer shows of a picture, (H, W, C); see `pictures.read_picture`.
+    def open(self, split: Literal["train", "test"] = "train") -> Images:
+        """Opens a split of it.
 
         Raises:
-            FileNotFoundError: If it is gone.
-            ValueError: If it can't be read.
+            ValueError: As `softdiffusion.data.open`, which may raise its other errors, too.
         """
-
-    @abstractmethod
-    def key(self, *settings: object) -> str:
-        """The SHA-256 of what tells these pictures, and the settings, from others, in hex."""
-
-    @abstractmethod
-    def labels(self) -> Tensor | None:
-        """The class of every picture, int64 (N,), or None if they have none."""
-
-    @abstractmethod
-    def channels(self, asked: int | None, first: np.ndarray) -> tuple[int, tuple[str, ...]]:
-        """The number of channels, and what is said about it.
-
-        Arguments:
-            asked: The number that is asked for; None takes 3 if any picture has colour.
-            first: The first picture.
-        """
-
-    def __len__(self) -> int:
-        return len(self.sizes)
+        others = {key: value for key, value in vars(self).items() if key != "data"}
+        return open(self.data, split=split, **others)

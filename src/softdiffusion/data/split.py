@@ -12,7 +12,7 @@ from torch import Tensor
 from ..pictures import is_grey, read_picture, suffixes
 from ..quoting import in_one_line
 from .layout import Layout, understood
-from .source import Source
+from .stored import Stored
 
 __all__ = ["Split"]
 
@@ -21,7 +21,7 @@ _Stamp = tuple[int, int, int]
 
 
 @dataclass(frozen=True)
-class Split(Source):
+class Split(Stored):
     """The files of one split, as they lie there at one moment.
 
     Attributes:

@@ -9,7 +9,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from ..data import Images, measured, open
+from ..data import Images, Source, measured
 from ..denoisers import BaseDenoiser
 from ..files import check_writable
 from ..priors import DataPrior, GaussianPrior, MixturePrior, Prior
@@ -84,10 +84,8 @@ def _measure(
             f"{run / RECIPE} does not say {', '.join(sorted(missing))}; restore it from a copy, or "
             f"delete {run} to train anew."
         )
-    name, size, channels = recipe["data"], recipe["size"], recipe["channels"]
-    train, test = (
-        open(name, split=split, size=size, channels=channels) for split in ("train", "test")
-    )
+    source = Source.of(recipe)
+    train, test = source.open("train"), source.open("test")
     yardstick = Yardstick(train, test, study.samples, device)
     starts: dict[Start, Prior] = {}
     for evaluation, calls in wanted:

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import yaml
 
-from ..data import open
+from ..data import Source
 from ..files import check_writable, drafted, locked, read_bytes, write_text
 from ..training import RECIPE, alone
 from .commands import Commands
@@ -100,14 +100,8 @@ def check_work(study: Study, runs: Path, work: Sequence[tuple[Arm, int]]) -> Non
     check_modules(study.path.parent, study.trust, [arm.recipe for arm, _ in missing])
     check_writable(runs)
     check_writable(study.folder)
-    data = {
-        (arm.recipe.get("data", "digits"), arm.recipe.get("size"), arm.recipe.get("channels"))
-        for arm, _ in missing
-    }
-    for name, size, channels in data:
-        train, _ = (
-            open(name, split=split, size=size, channels=channels) for split in ("train", "test")
-        )
+    for source in {Source.of(arm.recipe) for arm, _ in missing}:
+        train, _ = source.open("train"), source.open("test")
         Yardstick.check(train)
 
 

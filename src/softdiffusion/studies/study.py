@@ -240,7 +240,7 @@ def _arm(
     )
     recipe = merge(base, rest) | {"images": images}
     text(f"The data of {name}", recipe.get("data", "digits"))
-    for key, most in (("size", _LARGEST), ("channels", 3)):
+    for key, most in (("size", _LARGEST), ("channels", 3), ("crop", _LARGEST)):
         if recipe.get(key) is not None:
             whole(f"The {key} of {name}", recipe[key], 1, most)
     if images != unscaled:  # by a scale

@@ -163,6 +163,24 @@ def test_pictures_are_decoded_once_into_a_cache(saved, tmp_path):
     assert len(other.tensor()) == 2 and len(list(tmp_path.glob("cache/*/pixels.bin"))) == 2
 
 
+def test_crops_are_those_of_the_same_pictures_in_a_folder(tmp_path):
+    sides = [(20, 30), (12, 12), (33, 17)]
+    (tmp_path / "folder").mkdir()
+    for i, (height, width) in enumerate(sides):
+        (tmp_path / "folder" / f"{i}.png").write_bytes(as_png(pixels(i, height, width)))
+    of_pictures([pixels(i, *side) for i, side in enumerate(sides)]).save_to_disk(tmp_path / "saved")
+    asked = {"crop": 8, "crop_scale": 0.5, "cache": tmp_path / "cache"}
+    folder = data.open(f"folder:{tmp_path / 'folder'}", **asked)
+    hub = data.open(f"hub:{tmp_path / 'saved'}", **asked)
+    indices, seeds = torch.tensor([0, 1, 2, 4]), torch.tensor([5, 6, 7, 8])
+    assert hub.shape == (3, 8, 8) and hub.name == "hub:saved"
+    assert torch.equal(hub.batch(indices), folder.batch(indices))
+    assert torch.equal(hub.draw(indices, seeds), folder.draw(indices, seeds))
+    small = data.open(f"hub:{tmp_path / 'saved'}", crop=16)
+    with pytest.raises(ValueError, match="picture row 1 of hub:saved has 12 x 12 pixels, too few"):
+        small.batch(indices)
+
+
 def test_workers_that_load_data_read_the_same(saved, tmp_path):
     for cache in (None, tmp_path / "cache"):
         images = data.open(f"hub:{saved}", cache=cache)
