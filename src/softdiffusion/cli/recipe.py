@@ -53,7 +53,7 @@ def add_recipe(parser: Parser) -> None:
         "--data",
         type=str,
         default="digits",
-        help="digits, fashion-mnist, fashion-mnist:PATH or folder:PATH.",
+        help="digits, fashion-mnist, fashion-mnist:PATH, folder:PATH, hub:NAME or hub-stream:NAME.",
     )
     parser.add_argument(
         "--size", type=PositiveInt | None, default=None, help="Side of the images, pixels."
