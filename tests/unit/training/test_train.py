@@ -327,6 +327,7 @@ def test_arrays_and_pictures_are_trained_on(kind, tmp_path):
 
 
 @pytest.mark.slow
+@pytest.mark.filterwarnings("ignore:.torch.jit.script:DeprecationWarning")  # by the compiler
 def test_a_compiled_training_is_the_plain_one_and_goes_on_as_such(tmp_path):
     """To rounding, under the same names."""
 
