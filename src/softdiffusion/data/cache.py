@@ -85,6 +85,24 @@ class Facts:
     checks: tuple[int, int]
     format: int = _FORMAT
 
+    @classmethod
+    def of(cls, found: dict[str, Any]) -> "Facts":
+        """The facts as they come back from JSON.
+
+        Raises:
+            TypeError: If some are missing, or of another kind.
+            KeyError: If it has no shape, notes or checks.
+        """
+        shape = found["shape"]
+        return cls(
+            **found
+            | {
+                "shape": None if shape is None else tuple(shape),
+                "notes": tuple(found["notes"]),
+                "checks": tuple(found["checks"]),
+            }
+        )
+
     def write(self, folder: Path) -> None:
         """Declares the cache to be whole."""
         write_json(folder / _FACTS, asdict(self))
@@ -112,30 +130,20 @@ class Cache:
             os.utime(folder / _FACTS)  # it counts as used now
 
     def _read(self, version: str) -> Facts:
+        path = self.folder / _FACTS
+        if not path.exists():
+            raise FileNotFoundError(f"There is no cache in {self.folder}.")
         try:
-            found: dict[str, Any] = read_json(self.folder / _FACTS)
-            written = found["format"], found["version"]
-            if written != (_FORMAT, version):
-                raise DamageError(f"was written by version {found['version']}")
-            shape = found["shape"]
-            found |= {"shape": shape and tuple(shape), "notes": tuple(found["notes"])}
-            facts = Facts(**found | {"checks": tuple(found["checks"])})
+            facts = Facts.of(read_json(path))
+            if (facts.format, facts.version) != (_FORMAT, version):
+                raise DamageError(f"was written by version {facts.version}")
             checks = tuple(_crc_of(self.folder / name) for name in (INDEX, CHECKSUMS))
             index = self._map(INDEX, RECORD)
-            last = index[-1]
-            size = last["start"] + facts.channels * int(last["height"]) * int(last["width"])
-            sound = (
-                checks == facts.checks
-                and len(index) == facts.pictures
-                and (self.folder / PIXELS).stat().st_size == size
-            )
-        except FileNotFoundError as error:
-            if error.filename or (self.folder / _FACTS).exists():
-                raise DamageError("is damaged") from None
-            raise
+            start, _, height, width = index[-1].tolist()
+            found = (checks, len(index), (self.folder / PIXELS).stat().st_size)
         except (ValueError, TypeError, KeyError, OSError):
-            sound = False
-        if not sound:
+            raise DamageError("is damaged") from None
+        if found != (facts.checks, facts.pictures, start + facts.channels * height * width):
             raise DamageError("is damaged")
         return facts
 

@@ -82,8 +82,7 @@ class Draft:
             (CHECKSUMS, _checksums(contents)),
             (INDEX, record.tobytes()),
         ):
-            self._files[name].write(content)
-            self._files[name].flush()
+            self._write(name, content)
         self._count(record, contents)
 
     def seal(self, version: str, notes: tuple[str, ...]) -> None:
@@ -103,6 +102,13 @@ class Draft:
             (checks[0], checks[1]),
         ).write(self.folder)
         tidy(self.folder)
+
+    def _write(self, name: str, content: bytes) -> None:
+        try:
+            self._files[name].write(content)
+            self._files[name].flush()
+        except OSError as error:  # the disk is full
+            raise OSError(error.errno, error.strerror, str(self.folder / name)) from None
 
     def _go_on(self) -> None:
         """Takes over what is there already and whole, and cuts off the rest."""
