@@ -11,7 +11,6 @@ A cache is a folder:
 - `lock`, held by the process that writes.
 """
 
-import math
 import os
 import shutil
 import time
@@ -27,8 +26,9 @@ import torch
 from torch import Tensor
 
 from ..files import read_json, write_json
+from .tiles import covering, tiles
 
-__all__ = ["Cache", "DamageError", "Facts", "clear", "tidy", "tile_bytes", "tiles"]
+__all__ = ["Cache", "DamageError", "Facts", "clear", "tidy"]
 
 PIXELS, INDEX, CHECKSUMS = "pixels.bin", "index.bin", "checksums.bin"
 _FACTS, LOCK = "cache.json", "lock"
@@ -174,13 +174,13 @@ class Cache:
         index, checksums = self._map(INDEX, RECORD), self._map(CHECKSUMS, CHECKSUM)
         pixels = self._map(PIXELS, np.uint8)
         for picture, top, left, height, width in windows:
-            record = index[picture]
+            start, first, *size = index[picture].tolist()
             part = np.empty((self.facts.channels, height, width), np.uint8)
-            for tile in _covering(record, self.facts, top, left, height, width):
-                values = pixels[tile.start : tile.start + math.prod(tile.shape)]
-                if zlib.crc32(values.data) != checksums[tile.number]:
+            for tile in covering((self.facts.channels, *size), self.facts.side, top, left, part):
+                values = pixels[start + tile.start : start + tile.stop]
+                if zlib.crc32(values.data) != checksums[first + tile.number]:
                     raise _damaged(np.array([picture]))
-                _paste(values.reshape(tile.shape), tile.top - top, tile.left - left, part)
+                tile.paste(values, part)
             yield part
 
     def sizes(self) -> np.ndarray:
@@ -210,60 +210,6 @@ class Cache:
             return np.asarray(np.memmap(self.folder / name, dtype, "r"))
         except (OSError, ValueError):  # it is gone, empty, or no multiple of a record
             raise DamageError("is damaged") from None
-
-
-@dataclass(frozen=True)
-class _Tile:
-    """A tile of a picture: its place there, its number, and where its values start."""
-
-    top: int
-    left: int
-    shape: tuple[int, int, int]
-    number: int
-    start: int
-
-
-def tiles(picture: np.ndarray, side: int) -> Iterator[bytes]:
-    """The values of a picture's tiles, in their order."""
-    for top in range(0, picture.shape[1], side):
-        for left in range(0, picture.shape[2], side):
-            yield picture[:, top : top + side, left : left + side].tobytes()
-
-
-def tile_bytes(channels: int, height: int, width: int, side: int) -> list[int]:
-    """The bytes of a picture's tiles, in their order."""
-    high = [min(side, height - top) for top in range(0, height, side)]
-    wide = [min(side, width - left) for left in range(0, width, side)]
-    return [channels * h * w for h in high for w in wide]
-
-
-def _covering(
-    record: np.void, facts: Facts, top: int, left: int, height: int, width: int
-) -> Iterator[_Tile]:
-    """The tiles of a picture that a window touches."""
-    rows, columns, side = int(record["height"]), int(record["width"]), facts.side
-    across = -(-columns // side)
-    for i in range(top // side, (top + height - 1) // side + 1):
-        high = min(side, rows - i * side)  # all tiles before lie in full rows, or in this one
-        for j in range(left // side, (left + width - 1) // side + 1):
-            wide = min(side, columns - j * side)
-            before = i * side * columns + j * side * high
-            yield _Tile(
-                i * side,
-                j * side,
-                (facts.channels, high, wide),
-                int(record["tile"]) + i * across + j,
-                int(record["start"]) + facts.channels * before,
-            )
-
-
-def _paste(tile: np.ndarray, top: int, left: int, part: np.ndarray) -> None:
-    """Copies what a window, `part`, has of a tile that begins at (top, left) within it."""
-    rows = slice(max(top, 0), min(top + tile.shape[1], part.shape[1]))
-    columns = slice(max(left, 0), min(left + tile.shape[2], part.shape[2]))
-    part[:, rows, columns] = tile[
-        :, rows.start - top : rows.stop - top, columns.start - left : columns.stop - left
-    ]
 
 
 def clear(folder: Path) -> None:

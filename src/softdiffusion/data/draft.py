@@ -11,8 +11,9 @@ from typing import BinaryIO
 import numpy as np
 import torch
 
-from .cache import CHECKSUM, CHECKSUMS, INDEX, PIXELS, RECORD, Facts, tidy, tile_bytes, tiles
+from .cache import CHECKSUM, CHECKSUMS, INDEX, PIXELS, RECORD, Facts, tidy
 from .images import to_float
+from .tiles import tile_bytes, tiles
 
 __all__ = ["Draft", "drafting"]
 
