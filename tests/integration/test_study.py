@@ -1,6 +1,7 @@
 """A study runs from its file to its report, and goes on after a stop."""
 
 import json
+import shutil
 import signal
 import subprocess
 import sys
@@ -232,6 +233,39 @@ def test_studies_that_run_at_the_same_time_share_the_arms(tmp_path):
     main(run)  # what one of them has left to the other is there by now, or is measured
     keys = [(r["arm"], r["evaluation"], r["calls"]) for r in Rows(tmp_path / "rows.jsonl")]
     assert len(set(keys)) == len(keys) == 6
+
+
+@pytest.mark.slow
+def test_every_arm_is_a_job_of_a_cluster(tmp_path, capsys):
+    """On this machine, by the executor that submitit has for it; the second arm fails."""
+    (tmp_path / "base.yaml").write_text(RECIPE)
+    study = tmp_path / "study.yaml"
+    (tmp_path / "own.py").write_text(OWN.replace("return super()", "raise ValueError('tired') #"))
+    study.write_text(STUDY)
+    run = ["study", "run", str(study), "--runs", str(tmp_path / "runs"), "--executor", "local"]
+    with pytest.raises(SystemExit, match=r"1 of 2 jobs failed, such as soft, seed 0: .*tired"):
+        main(run)
+    told = capsys.readouterr().out
+    assert "l2, seed 0: done" in told and "soft, seed 0: failed: " in told
+    assert {row["arm"] for row in Rows(tmp_path / "rows.jsonl")} == {"l2"}
+    (tmp_path / "own.py").write_text(OWN)
+    main(run)
+    assert "l2, seed 0" not in capsys.readouterr().out
+    assert len(list(Rows(tmp_path / "rows.jsonl"))) == 6
+    main(run)
+    assert "all arms are measured" in capsys.readouterr().out
+
+
+def test_a_cluster_that_can_not_be_used_is_named_before_the_work(tmp_path):
+    (tmp_path / "base.yaml").write_text(RECIPE)
+    study = tmp_path / "study.yaml"
+    study.write_text(STUDY.replace("backbone: {class_path: own.Network, init", "ema: 0.9 # {init"))
+    run = ["study", "run", str(study), "--runs", str(tmp_path / "runs"), "--executor"]
+    with pytest.raises(SystemExit, match=r"local can't be used as asked \(.*'colour'"):
+        main([*run, "local", "--settings", "{colour: red}"])
+    if shutil.which("srun") is None:
+        with pytest.raises(SystemExit, match=r"slurm can't be used as asked \(.*srun"):
+            main([*run, "slurm"])
 
 
 def test_what_would_fail_after_the_work_is_said_before_it(tmp_path):

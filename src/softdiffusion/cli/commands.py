@@ -17,6 +17,7 @@ COMMANDS = {
     "corrupt": "Draw a strip that shows the forward process on real images.",
     "schedule": "Choose corruption levels by measuring distances, and plot them.",
     "train": "Train a model; the same command goes on after a stop.",
+    "ema": "Make averages of a training's weights, of any length.",
     "sample": "Draw images from a trained model.",
     "evaluate": "Measure how close a model's samples come to real images.",
     "restore": "Restore degraded images with a trained model.",

@@ -1,6 +1,5 @@
 """Finding the model and the recipe that a command is pointed at."""
 
-import hashlib
 import os
 from pathlib import Path
 from typing import Any
@@ -14,7 +13,7 @@ from ..denoisers import BaseDenoiser
 from ..files import check_inside, read_yaml
 from ..priors import DataPrior, Prior
 from ..quoting import shortened
-from ..saving import load, model_files, model_folder
+from ..saving import load, model_digest, model_folder
 from ..training import RECIPE
 from .parser import Parser
 from .recipe import Recipe
@@ -108,7 +107,7 @@ def load_model(path: Path, trust: list[str], device: str = "cpu") -> tuple[BaseD
                 "images that the start is drawn from are unknown; restore it from a copy."
             )
         data = Source.of(_known(recipe)).open()
-        prior = DataPrior(denoiser.process, Recipe.measured(data))
+        prior = DataPrior(denoiser.process, Recipe.measured(data).tensor())
         print(f"the start is drawn from the training images, {recipe['data']}")
     if prior is None:
         raise ValueError(
@@ -116,15 +115,6 @@ def load_model(path: Path, trust: list[str], device: str = "cpu") -> tuple[BaseD
             "sample from; fit one with sd.GaussianPrior.fit and save the model again."
         )
     return denoiser, prior
-
-
-def model_digest(path: Path) -> str:
-    """The SHA-256 of the files of a model, in hexadecimal; others in its folder do not count."""
-    content = hashlib.sha256()
-    for name, file in sorted(model_files(model_folder(path)).items()):
-        content.update(f"{name} {file.stat().st_size} ".encode())
-        content.update(file.read_bytes())
-    return content.hexdigest()
 
 
 def recipe_of(path: Path) -> dict[str, Any]:

@@ -1,12 +1,13 @@
 """Run a study, a grid of trainings that differ in one thing, or report what it gave."""
 
+from functools import partial
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 import yaml
 from jsonargparse import Namespace
 
-from ..studies import Arm, Study, measure, run_study, write_report
+from ..studies import Arm, Study, measure, run_study, submit_study, write_report
 from .parser import Parser
 
 __all__ = ["parser", "run"]
@@ -34,6 +35,20 @@ def parser() -> Parser:
     parser.add_argument(
         "--seeds", type=list[int], default=[], help="run, measure: only these, as '[0, 1]'."
     )
+    parser.add_argument(
+        "--executor",
+        type=Literal["here", "slurm", "local"],
+        default="here",
+        help="run: where the arms run: in this command, as jobs of Slurm, or, to try that out, as "
+        "such jobs on this machine.",
+    )
+    parser.add_argument(
+        "--settings",
+        type=dict[str, Any],
+        default={},
+        help="run: what is asked of Slurm, by the names of submitit, as "
+        "'{timeout_min: 600, slurm_partition: gpu, gpus_per_node: 1}'.",
+    )
     return parser
 
 
@@ -47,21 +62,35 @@ def run(arguments: Namespace) -> None:
     elif arguments.action == "measure":
         for arm, seed in study.trainings(arguments.arms, arguments.seeds):
             measure(study, arm, seed, runs)
-    else:
-
-        def command(arm: Arm, seed: int) -> list[str]:
-            options = ["--runs", str(runs), *(["--scale", scale] if scale else [])]
-            # As YAML that is ASCII whatever the names: not every locale can pass on all letters.
-            names = yaml.safe_dump([arm.name], default_flow_style=True, width=1000).strip()
-            model = ["--arms", names, "--seeds", f"[{seed}]"]
-            return ["study", "measure", str(path), *options, *model]
-
+    elif arguments.executor == "here":
         run_study(
             study,
             runs,
-            command,
+            partial(_of_one, arguments, runs, "measure"),
             jobs=arguments.jobs,
             threads=arguments.threads,
             only=arguments.arms,
             seeds=arguments.seeds,
         )
+    else:
+        submit_study(
+            study,
+            runs.resolve(),
+            partial(_of_one, arguments, runs, "run"),
+            cluster=arguments.executor,
+            settings=arguments.settings,
+            only=arguments.arms,
+            seeds=arguments.seeds,
+        )
+
+
+def _of_one(arguments: Namespace, runs: Path, action: str, arm: Arm, seed: int) -> list[str]:
+    """The command that does something for one arm with a seed."""
+    # As YAML that is ASCII whatever the names: not every locale can pass on all letters.
+    names = yaml.safe_dump([arm.name], default_flow_style=True, width=1000).strip()
+    options = ["--runs", str(runs), "--arms", names, "--seeds", f"[{seed}]"]
+    if action == "run":
+        options += ["--threads", str(arguments.threads)]
+    if arguments.scale:
+        options += ["--scale", arguments.scale]
+    return ["study", action, str(arguments.study), *options]

@@ -10,6 +10,7 @@ from ..checks import check_count
 from ..data import Images
 from ..denoisers import Denoiser
 from ..files import write_text
+from ..saving import begin_from
 from ..training import (
     RECIPE,
     Stopped,
@@ -61,12 +62,20 @@ def _run(arguments: Namespace, is_first: bool) -> None:
         _describe(arguments, data, denoiser, options)
     _check_network(denoiser, data)
     kind = (data, denoiser, recipe.built.objective, arguments.images)
+    init = None if arguments.init is None else Path(arguments.init)
+    if is_first and init is not None:
+        for note in begin_from(denoiser, init, classes=data.classes):
+            print(f"begins from {init}: {note}")
+    held_out = recipe.held_out() if options.validate_every else None
     settings = {
         "out": arguments.out,
         "prior": None if arguments.prior == "data" else prior,
         "options": options,
         "seed": arguments.seed,
         "flips": arguments.flips,
+        "turns": arguments.turns,
+        "held_out": held_out,
+        "init": init,
     }
     check(*kind, **settings)
     if arguments.dry_run:

@@ -9,9 +9,9 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from ..checks import ImageLike, as_images, check_finite, shown
+from ..checks import check_finite, shown
 
-__all__ = ["ArrayImages", "Images", "as_set", "to_float"]
+__all__ = ["ArrayImages", "Images", "to_float"]
 
 #: Images that are hashed at once.
 _CHUNK = 4096
@@ -27,6 +27,8 @@ class Images(ABC):
         classes: The names of the classes, by their numbers, or None. A split without labels has
             them, too, if the other split has labels.
         notes: What the set was taken for and what was left out of it, each in a few words.
+        uses_global_random: Whether what is drawn comes from the global random numbers of torch,
+            NumPy or Python, so that it can't be drawn beside a training in the same process.
     """
 
     name: str
@@ -34,6 +36,7 @@ class Images(ABC):
     labels: Tensor | None = None
     classes: tuple[str, ...] | None = None
     notes: tuple[str, ...] = ()
+    uses_global_random: bool = False
 
     @abstractmethod
     def __len__(self) -> int:
@@ -50,8 +53,7 @@ class Images(ABC):
 
         Arguments:
             indices: The indices, (B,).
-            seeds: One an image, int64 >= 0, (B,): a pure function of the training's seed and of the
-                image's position in it.
+            seeds: One an image, int64 >= 0, (B,): they follow from a training's seed and position.
         """
         return self.batch(indices)
 
@@ -134,20 +136,6 @@ class ArrayImages(Images):
 
     def batch(self, indices: Tensor) -> Tensor:
         return to_float(self.images[indices])
-
-
-def as_set(data: Images | ImageLike) -> Images:
-    """A set of images as it is; a tensor, a NumPy array or images of Pillow as a set called "data".
-
-    Raises:
-        TypeError: If it is nothing of the kind.
-        ValueError: As `ArrayImages`.
-    """
-    if isinstance(data, Images):
-        return data
-    if isinstance(data, Tensor):
-        return ArrayImages("data", data.cpu())
-    return ArrayImages("data", data if isinstance(data, np.ndarray) else as_images("data", data))
 
 
 def to_float(images: Tensor) -> Tensor:

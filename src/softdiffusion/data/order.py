@@ -6,10 +6,10 @@ import numpy as np
 import torch
 from torch import Tensor
 
-__all__ = ["DataOrder", "measured"]
+__all__ = ["MEASURED", "DataOrder", "measured"]
 
 #: As many images are enough to measure distances and to fit a start; reading more is slow.
-_MEASURED = 10_000
+MEASURED = 10_000
 
 
 def measured(size: int) -> Tensor:
@@ -18,7 +18,7 @@ def measured(size: int) -> Tensor:
     Distances are measured and starts are fitted on them: the first 10,000 of the order of seed 0,
     or all, shape (min(size, 10,000),).
     """
-    return DataOrder(size, 0).indices(0, min(size, _MEASURED))
+    return DataOrder(size, 0).indices(0, min(size, MEASURED))
 
 
 class DataOrder:
@@ -59,6 +59,20 @@ class DataOrder:
         """Whether the images at these positions are mirrored, shape (count,); half of them are."""
         bits = [_bit(self.seed, index) for index in range(position, position + count)]
         return torch.tensor(bits, dtype=torch.bool)
+
+    def turns(self, position: int, count: int) -> Tensor:
+        """By how many quarters, 0 to 3, the images at these positions are turned, (count,)."""
+        return self._words(position, count, stream=0) % 4
+
+    def seeds(self, position: int, count: int) -> Tensor:
+        """A seed in [0, 2^63) for each of these positions, int64, (count,)."""
+        return self._words(position, count, stream=1)
+
+    def _words(self, position: int, count: int, stream: int) -> Tensor:
+        """Random words of 63 bits: Philox counts, and a position is one step, of four words."""
+        key = np.random.SeedSequence([self.seed, stream]).generate_state(2, np.uint64)
+        words = np.random.Philox(key=key, counter=position).random_raw(4 * count)
+        return torch.from_numpy((words[::4] >> np.uint64(1)).astype(np.int64))
 
 
 @functools.lru_cache(maxsize=2)

@@ -8,7 +8,7 @@ from torch import Tensor
 from ..arguments import checked
 from .denoiser import BaseDenoiser
 
-__all__ = ["EMA"]
+__all__ = ["EMA", "follow", "followed"]
 
 _HALF = (torch.float16, torch.bfloat16)
 
@@ -38,17 +38,13 @@ class EMA(BaseDenoiser):
         super().__init__()
         if not 0 <= decay < 1:
             raise ValueError(f"The decay must be in [0, 1), but is {decay:g}.")
-        followed = getattr(denoiser, "_orig_mod", denoiser)
-        self.denoiser = copy.deepcopy(followed).eval().requires_grad_(False)
-        if any(weight.dtype in _HALF for weight in self.denoiser.parameters()):
-            self.denoiser.float()
+        self.denoiser = followed(denoiser)
         self.process = denoiser.process
         self.classes = denoiser.classes
         self.decay = decay
         self.register_buffer("updates", torch.zeros((), dtype=torch.long))
 
     @checked
-    @torch.no_grad()
     def update(self, denoiser: BaseDenoiser) -> None:
         """Moves the average towards the denoiser's present weights; buffers are copied.
 
@@ -56,19 +52,34 @@ class EMA(BaseDenoiser):
             ValueError: If its weights have other shapes.
         """
         k = int(self.updates)
-        decay = min(self.decay, (1 + k) / (10 + k))
-        averages: list[Tensor] = list(self.denoiser.parameters())
-        weights = list(denoiser.parameters())
-        if [weight.shape for weight in weights] != [average.shape for average in averages]:
-            raise ValueError(
-                "An average follows the denoiser that it was made from, but the weights of this "
-                "one have other shapes; make an average of it."
-            )
-        pairs = zip(averages, weights, strict=True)
-        torch._foreach_lerp_(averages, [weight.to(average) for average, weight in pairs], 1 - decay)
-        for average, buffer in zip(self.denoiser.buffers(), denoiser.buffers(), strict=True):
-            average.copy_(buffer)
+        follow(self.denoiser, denoiser, 1 - min(self.decay, (1 + k) / (10 + k)))
         self.updates += 1
 
     def forward(self, x_t: Tensor, t: Tensor, labels: Tensor | None = None) -> Tensor:
         return self.denoiser(x_t, t, labels)
+
+
+def followed(denoiser: BaseDenoiser) -> BaseDenoiser:
+    """A copy of a denoiser for its average, without gradients, in single precision at least."""
+    copied = copy.deepcopy(getattr(denoiser, "_orig_mod", denoiser)).eval().requires_grad_(False)
+    return copied.float() if any(w.dtype in _HALF for w in copied.parameters()) else copied
+
+
+@torch.no_grad()
+def follow(average: BaseDenoiser, denoiser: BaseDenoiser, share: float) -> None:
+    """Moves an average by a share of the way to a denoiser's weights; buffers are copied.
+
+    Raises:
+        ValueError: If its weights have other shapes.
+    """
+    averages: list[Tensor] = list(average.parameters())
+    weights = list(denoiser.parameters())
+    if [weight.shape for weight in weights] != [average.shape for average in averages]:
+        raise ValueError(
+            "An average follows the denoiser that it was made from, but the weights of this "
+            "one have other shapes; make an average of it."
+        )
+    pairs = zip(averages, weights, strict=True)
+    torch._foreach_lerp_(averages, [weight.to(average) for average, weight in pairs], share)
+    for kept, buffer in zip(average.buffers(), denoiser.buffers(), strict=True):
+        kept.copy_(buffer)

@@ -1,5 +1,6 @@
 """The folder of a model: its files, and what its configuration must hold."""
 
+import hashlib
 import os
 import re
 from collections.abc import Mapping
@@ -27,6 +28,7 @@ __all__ = [
     "check_types",
     "checkpoints",
     "class_names",
+    "model_digest",
     "model_files",
     "model_folder",
     "read_config",
@@ -93,6 +95,23 @@ def model_files(folder: Path) -> dict[str, Path]:
         check_inside(file, folder)
         check_regular(file)
     return files
+
+
+def model_digest(path: str | Path) -> str:
+    """The SHA-256 of the files of a model, in hexadecimal; others in its folder do not count.
+
+    Arguments:
+        path: The folder of a model or of a run (see `model_folder`).
+
+    Raises:
+        FileNotFoundError: If there is no model.
+        ValueError: If one of its files is none.
+    """
+    content = hashlib.sha256()
+    for name, file in sorted(model_files(model_folder(path)).items()):
+        content.update(f"{name} {file.stat().st_size} ".encode())
+        content.update(file.read_bytes())
+    return content.hexdigest()
 
 
 def class_names(path: str | Path) -> tuple[str, ...] | None:

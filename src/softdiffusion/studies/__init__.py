@@ -1,5 +1,6 @@
 """Studies: grids of arms that differ in one thing, trained and measured alike."""
 
+from .cluster import submit_study
 from .lifeline import end_with_parent
 from .measure import measure
 from .modules import importable
@@ -21,6 +22,7 @@ __all__ = [
     "importable",
     "measure",
     "run_study",
+    "submit_study",
     "summarise",
     "write_report",
 ]

@@ -20,7 +20,7 @@ from .rows import Key, Rows
 from .study import ARM, Arm, Study
 from .yardstick import Yardstick
 
-__all__ = ["run_study"]
+__all__ = ["check_work", "missing_work", "run_study"]
 
 #: Held by the study that trains and measures an arm, in the folder of its run.
 _LOCK = ".study.lock"
@@ -68,7 +68,7 @@ def run_study(
     whole("threads", threads, 1, _MOST_THREADS)
     runs = Path(runs)
     work = study.trainings(only, seeds)
-    _check(study, runs, work)
+    check_work(study, runs, work)
     jobs = min(jobs, len(work))
     commands = Commands(study, jobs, threads)
     task = partial(_train_and_measure, study, runs, measure, commands)
@@ -90,10 +90,9 @@ def run_study(
         pool.shutdown()
 
 
-def _check(study: Study, runs: Path, work: Sequence[tuple[Arm, int]]) -> None:
+def check_work(study: Study, runs: Path, work: Sequence[tuple[Arm, int]]) -> None:
     """Raises, before the first training, for what would fail after it."""
-    done = Rows(study.folder / "rows.jsonl").keys(study)
-    missing = [(arm, seed) for arm, seed in work if not _keys(arm, seed) <= done]
+    missing = missing_work(study, work)
     for arm, seed in missing:
         study.check_run(runs, arm, seed)
     if not missing:
@@ -104,6 +103,12 @@ def _check(study: Study, runs: Path, work: Sequence[tuple[Arm, int]]) -> None:
     for source in {Source.of(arm.recipe) for arm, _ in missing}:
         train, _ = source.open("train"), source.open("test")
         Yardstick.check(train)
+
+
+def missing_work(study: Study, work: Sequence[tuple[Arm, int]]) -> list[tuple[Arm, int]]:
+    """The arms and seeds of which something is not measured yet."""
+    done = Rows(study.folder / "rows.jsonl").keys(study)
+    return [(arm, seed) for arm, seed in work if not _keys(arm, seed) <= done]
 
 
 def _keys(arm: Arm, seed: int) -> set[Key]:

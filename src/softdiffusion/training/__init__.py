@@ -3,7 +3,7 @@
 from ..memory import enough_memory
 from ..signals import Stopped
 from .check import check
-from .claim import RECIPE, alone, claim
+from .claim import RECIPE, alone, claim, described
 from .options import TrainingOptions
 from .processes import processes
 from .train import train
@@ -15,6 +15,7 @@ __all__ = [
     "alone",
     "check",
     "claim",
+    "described",
     "enough_memory",
     "processes",
     "train",

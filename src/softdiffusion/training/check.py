@@ -1,5 +1,6 @@
 """What a training refuses before its first step."""
 
+import copy
 from pathlib import Path
 
 import torch
@@ -11,12 +12,14 @@ from ..denoisers import BaseDenoiser
 from ..files import check_writable
 from ..objectives import Objective
 from ..priors import Prior
-from ..saving import as_path, check_savable
+from ..saving import as_path, begin_from, check_savable
 from .checkpoint import Checkpoints
-from .claim import alone, claim
+from .claim import alone, claim, described
 from .labels import names_of
 from .options import TrainingOptions
 from .processes import check_precision, own_state, processes
+from .trackers import check_trackers
+from .validation import check_held_out
 
 __all__ = ["check"]
 
@@ -34,6 +37,9 @@ def check(
     options: TrainingOptions | None = None,
     seed: int = 0,
     flips: bool = False,
+    turns: bool = False,
+    held_out: Images | ImageLike | None = None,
+    init: str | Path | None = None,
 ) -> None:
     """Raises what `train` would raise before its first step, and writes nothing.
 
@@ -49,9 +55,14 @@ def check(
     if images < 1:
         raise ValueError(f"A training needs at least 1 image to train on, not {images}.")
     data, out = as_set(data), as_path(out)
+    init = None if init is None else as_path(init)
     check_savable(denoiser, prior, names_of(data, denoiser.classes))
     _check_weights(denoiser)
     _check_grids(data, prior, options)
+    _check_held_out(data, None if held_out is None else as_set(held_out), denoiser, options)
+    check_trackers(options.track)
+    if init is not None:
+        begin_from(copy.deepcopy(denoiser), init)
     processes()  # first, since it says where they are
     accelerator = Accelerator(mixed_precision=options.precision)
     check_precision(accelerator, options.precision)
@@ -60,9 +71,21 @@ def check(
             f"A batch of {options.batch_size} images can't be shared evenly by "
             f"{accelerator.num_processes} processes; choose a multiple of their number."
         )
+    share = options.batch_size // accelerator.num_processes
+    if share % options.accumulate:
+        raise ValueError(
+            f"A batch of {share} images can't be gone through in {options.accumulate} equal parts; "
+            "set accumulate to a divisor of it."
+        )
+    if turns and data.shape[-2] != data.shape[-1]:
+        raise ValueError(
+            f"Quarter turns need square images, but these are {data.shape[-1]} x {data.shape[-2]} "
+            "pixels; leave out turns, or give a size."
+        )
     if accelerator.is_main_process:
         check_writable(out)
-        run = claim(out, data, denoiser, objective, options, seed, flips, write=False)
+        config = described(data, denoiser, objective, options, seed, flips, turns, init)
+        run = claim(out, config, write=False)
         seen = Checkpoints(out, run).images
         if seen > options.whole_batches(images):
             raise ValueError(
@@ -85,6 +108,19 @@ def _check_weights(denoiser: BaseDenoiser) -> None:
         raise ValueError(
             "Weights in half precision can't be trained, since small steps are lost; give "
             "denoiser.float(), and precision='fp16' for a mixed one."
+        )
+
+
+def _check_held_out(
+    data: Images, held_out: Images | None, denoiser: BaseDenoiser, options: TrainingOptions
+) -> None:
+    if held_out is not None:
+        check_held_out(held_out, data, denoiser.classes)
+    if (held_out is None) != (options.validate_every == 0):
+        given = "none are given" if held_out is None else "validate_every is 0"
+        raise ValueError(
+            f"A validation needs images that are held out, and an interval, but {given}; give "
+            "both, held_out and validate_every, or neither."
         )
 
 

@@ -13,55 +13,79 @@ from ..data import Images
 from ..denoisers import BaseDenoiser
 from ..files import locked, read_json, write_json
 from ..objectives import Objective
+from ..saving import model_digest
 from .labels import labels_of
 from .options import TrainingOptions
 
-__all__ = ["RECIPE", "alone", "claim"]
+__all__ = ["RECIPE", "alone", "claim", "described"]
 
 #: The file in a run's folder in which the command says, at the end, how it was trained.
 RECIPE = "recipe.yaml"
 
 #: Settings that may change between two calls: what was learned up to there stays right. A learning
 #: rate at which the loss diverged has to be lowered.
-_FREE = ("learning_rate", "decay", "log_every", "checkpoint_every", "sample_every")
+_FREE = (
+    "accumulate",
+    "learning_rate",
+    "decay",
+    "decay_shape",
+    "ema_every",
+    "workers",
+    "log_every",
+    "checkpoint_every",
+    "sample_every",
+    "validate_every",
+    "track",
+)
 
 
-def claim(
-    out: str | Path,
+def described(
     data: Images,
     denoiser: BaseDenoiser,
     objective: Objective,
     options: TrainingOptions,
     seed: int,
     flips: bool,
-    *,
-    write: bool = True,
-) -> str:
-    """Writes `training.json`, or checks that the folder belongs to a training of the same kind.
+    turns: bool,
+    init: Path | None,
+) -> dict[str, Any]:
+    """What a training is, as plain data, but for what may change in its folder.
 
-    Arguments:
-        out: The folder of the run; those after it are the arguments of `train`.
-        write: Whether a folder without `training.json` gets one.
-
-    Returns:
-        The SHA-256 of the configuration, in hexadecimal.
+    The arguments are those of `train`.
 
     Raises:
-        ValueError: If the folder belongs to another training, its `training.json` is damaged, or
-            the data lack the labels that the denoiser's classes need.
+        ValueError: If the data lack the labels that the denoiser's classes need.
     """
     network, network_tensors = to_config(denoiser)
     loss, loss_tensors = to_config(objective)
-    config: dict[str, Any] = {
+    return {
         "denoiser": network,
         "objective": loss,
         "tensors": _digests({"denoiser": network_tensors, "objective": loss_tensors}),
         "options": {name: value for name, value in vars(options).items() if name not in _FREE},
         "seed": seed,
         "flips": flips,
+        "turns": turns,
+        "init": init and model_digest(init),
         "data": data.digest(),
         "labels": _labels_digest(labels_of(data, denoiser.classes)),
     }
+
+
+def claim(out: str | Path, config: dict[str, Any], *, write: bool = True) -> str:
+    """Writes `training.json`, or checks that the folder belongs to a training of the same kind.
+
+    Arguments:
+        out: The folder of the run.
+        config: What the training is, as `described`.
+        write: Whether a folder without `training.json` gets one.
+
+    Returns:
+        The SHA-256 of the configuration, in hexadecimal.
+
+    Raises:
+        ValueError: If the folder belongs to another training, or its `training.json` is damaged.
+    """
     path = Path(out) / "training.json"
     if path.exists():
         _compare(path, config)

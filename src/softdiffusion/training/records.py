@@ -44,7 +44,7 @@ class LossMeter:
 
 
 class Records:
-    """The rows of a run: `stats.jsonl`, and TensorBoard's files where it is installed.
+    """The rows of a run, in `stats.jsonl`.
 
     Arguments:
         folder: The folder of the run.
@@ -62,7 +62,6 @@ class Records:
             rows = [line for line in _lines(self.path) if json.loads(line)["images"] <= images]
             with written(str(self.path)):
                 write_text(self.path, "".join(row + "\n" for row in rows))
-        self.board = _tensorboard(folder, images)
 
     def write(self, row: dict[str, Any]) -> None:
         """Appends one row, which must name its position as `images`.
@@ -73,19 +72,6 @@ class Records:
         line = json.dumps(row, allow_nan=False) + "\n"
         with written(str(self.path)), self.path.open("a", encoding="utf-8") as file:
             file.write(line)
-        if self.board is not None:
-            for name, value in row.items():
-                if isinstance(value, float):
-                    self.board.add_scalar(name, value, row["images"])
-            for level, value in enumerate(row["loss_per_level"]):
-                if value is not None:
-                    self.board.add_scalar(f"loss_per_level/{level}", value, row["images"])
-            self.board.flush()
-
-    def close(self) -> None:
-        """Closes TensorBoard's file."""
-        if self.board is not None:
-            self.board.close()
 
 
 def _lines(path: Path) -> list[str]:
@@ -110,11 +96,3 @@ def _is_row(line: str) -> bool:
     except ValueError:
         return False
     return isinstance(row, dict) and type(row.get("images")) is int and row["images"] > 0
-
-
-def _tensorboard(folder: Path, images: int) -> Any:
-    try:
-        from torch.utils.tensorboard import SummaryWriter
-    except ImportError:
-        return None
-    return SummaryWriter(str(folder / "tensorboard"), purge_step=images + 1)

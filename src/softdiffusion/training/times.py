@@ -5,7 +5,7 @@ from abc import ABC, abstractmethod
 import torch
 from torch import Tensor
 
-__all__ = ["LEVELS", "ImportanceTimes", "StratifiedTimes", "TimeSampler", "level_of"]
+__all__ = ["LEVELS", "ImportanceTimes", "StratifiedTimes", "TimeSampler", "level_of", "stratified"]
 
 #: Equal parts of [0, 1] over which losses are recorded.
 LEVELS = 10
@@ -17,8 +17,11 @@ class TimeSampler(ABC):
     state: Tensor
 
     @abstractmethod
-    def sample(self, count: int, generator: torch.Generator) -> tuple[Tensor, Tensor]:
-        """Returns `count` times and the weights that make the loss an average over all times."""
+    def at(self, u: Tensor) -> tuple[Tensor, Tensor]:
+        """The times for numbers that are uniform in (0, 1], with their weights in the loss.
+
+        With these weights the loss is an average over all times.
+        """
 
     @abstractmethod
     def update(self, t: Tensor, loss: Tensor) -> None:
@@ -26,13 +29,13 @@ class TimeSampler(ABC):
 
 
 class StratifiedTimes(TimeSampler):
-    """One uniform time in each of `count` equal parts, so that every batch sees all levels."""
+    """The numbers themselves: as they are stratified, every batch sees all levels."""
 
     def __init__(self) -> None:
         self.state = torch.zeros(0)
 
-    def sample(self, count: int, generator: torch.Generator) -> tuple[Tensor, Tensor]:
-        return stratified(count, generator), torch.ones(count)
+    def at(self, u: Tensor) -> tuple[Tensor, Tensor]:
+        return u, torch.ones_like(u)
 
     def update(self, t: Tensor, loss: Tensor) -> None:
         """Nothing is learned."""
@@ -49,10 +52,10 @@ class ImportanceTimes(TimeSampler):
     def __init__(self) -> None:
         self.state = torch.zeros(LEVELS)
 
-    def sample(self, count: int, generator: torch.Generator) -> tuple[Tensor, Tensor]:
-        density = self._density()
-        edges = torch.cat([torch.zeros(1), density.cumsum(0) / LEVELS])
-        u = stratified(count, generator).clamp(max=1 - 1e-6)
+    def at(self, u: Tensor) -> tuple[Tensor, Tensor]:
+        density = self._density().to(u.device)
+        edges = torch.cat([density.new_zeros(1), density.cumsum(0) / LEVELS])
+        u = u.clamp(max=1 - 1e-6)
         level = torch.searchsorted(edges, u, right=True).sub(1).clamp(0, LEVELS - 1)
         within = (u - edges[level]) / (edges[level + 1] - edges[level])
         t = ((level + within) / LEVELS).clamp(1e-6, 1.0)

@@ -2,35 +2,40 @@
 
 import time
 import warnings
-from contextlib import ExitStack, closing
+from collections.abc import Iterator
+from contextlib import ExitStack, closing, nullcontext
 from functools import partial
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import torch
 from torch import Tensor, nn
 
 from ..arguments import checked
 from ..checks import ImageLike
-from ..data import DataOrder, Images, as_set
+from ..data import Images, as_set
 from ..denoisers import EMA, BaseDenoiser
 from ..memory import enough_memory
 from ..objectives import Objective
 from ..priors import Prior
 from ..random import generators
 from ..samplers import MultistepSampler
-from ..saving import as_path, save
+from ..saving import as_path, begin_from, save
 from ..signals import Stopped
+from .averages import Averages
 from .check import check
 from .checkpoint import Checkpoint, Checkpoints, written
-from .claim import alone, claim
+from .claim import alone, claim, described
 from .labels import labels_of, names_of
+from .loader import Batch, Draws, load_ahead, stream
 from .options import TrainingOptions
 from .processes import own_state, processes
+from .reading import Reading, check_finite
 from .records import LossMeter, Records
 from .stopping import StopSignals
 from .times import ImportanceTimes, StratifiedTimes
+from .trackers import Trackers
+from .validation import Validation
 
 __all__ = ["train"]
 
@@ -59,6 +64,9 @@ def train(
     options: TrainingOptions | None = None,
     seed: int = 0,
     flips: bool = False,
+    turns: bool = False,
+    held_out: Images | ImageLike | None = None,
+    init: str | Path | None = None,
     progress: bool = True,
 ) -> BaseDenoiser:
     """Trains a denoiser and returns the moving average of its weights.
@@ -84,12 +92,16 @@ def train(
         images: How many images to train on, counted with repetition, and rounded up to whole
             batches.
         out: The folder of the run: `stats.jsonl`, `checkpoint-*/`, whose `model/` is the average so
-            far, `samples/`, TensorBoard's files and, at the end, `final/` with the averaged
-            weights `ema.safetensors`.
+            far, `samples/`, `averages/`, the files of trackers and, at the end, `final/` with the
+            averaged weights `ema.safetensors`.
         prior: Saved beside the weights, and used for sample grids while training.
         options: The settings.
         seed: The seed of order, flips, times and noise.
         flips: Whether every second image on average is mirrored.
+        turns: Whether images, which are square then, are turned by none to three quarter turns.
+        held_out: Images that are not trained on, on which the loss is measured every
+            `options.validate_every` images: the same every time.
+        init: The folder of a saved model with whose weights the training begins.
         progress: Whether a progress bar is shown.
 
     Raises:
@@ -109,44 +121,74 @@ def train(
 
     options = options or TrainingOptions()
     data = as_set(data)
-    out = as_path(out)
-    asked: dict[str, Any] = {"options": options, "seed": seed, "flips": flips}
-    check(data, denoiser, objective, images, out=out, prior=prior, **asked)
-    claimed = partial(claim, out, data, denoiser, objective, **asked)
+    held_out = None if held_out is None else as_set(held_out)
+    out, init = as_path(out), None if init is None else as_path(init)
+    asked: dict[str, Any] = {"options": options, "seed": seed}
+    asked |= {"flips": flips, "turns": turns, "init": init}
+    check(data, denoiser, objective, images, out=out, prior=prior, held_out=held_out, **asked)
+    config = described(data, denoiser, objective, **asked)
     images = options.whole_batches(images)
     process = denoiser.process
-    classes = labels_of(data, denoiser.classes)
-    order = DataOrder(len(data), seed)
     processes()  # first, since it says where they are
     accelerator = Accelerator(mixed_precision=options.precision)
     is_first = accelerator.is_main_process
+    device = accelerator.device
 
+    if init is not None:
+        begin_from(denoiser, init)
     denoiser.train()
-    ema = EMA(denoiser, options.ema).to(accelerator.device)
-    optimizer = torch.optim.Adam(denoiser.parameters(), lr=options.learning_rate)
+    ema = EMA(denoiser, options.ema).to(device)
+    optimizer = torch.optim.AdamW(
+        denoiser.parameters(), lr=options.learning_rate, weight_decay=options.weight_decay
+    )
     optimizer.zero_grad()  # an earlier training that was stopped has left its own gradient
     times = ImportanceTimes() if options.times == "importance" else StratifiedTimes()
     meter = LossMeter()
     rate = torch.tensor(options.learning_rate, dtype=torch.float64)
     network, prepared_optimizer = accelerator.prepare(_Prepared(denoiser), optimizer)
+    averages = Averages(denoiser, options.ema_lengths, out)
     kept = {"times": times.state, "losses": meter.state, "learning_rate": rate}
+    kept |= averages.tensors
     state = Checkpoint(denoiser, ema, optimizer, kept, prior, names_of(data, denoiser.classes))
-    checkpoints = Checkpoints(out, claimed(write=False))
+    checkpoints = Checkpoints(out, claim(out, config, write=False))
+    draws = Draws(
+        data,
+        options.batch_size,
+        seed,
+        share=slice(accelerator.process_index, None, accelerator.num_processes),
+        flips=flips,
+        turns=turns,
+        classes=labels_of(data, denoiser.classes),
+        label_dropout=options.label_dropout,
+    )
+    validation = None if held_out is None else Validation(held_out, objective)
+    # Of a GPU the losses are asked for when it has the next step to work on, unless the times of
+    # that one depend on them.
+    reads_late = device.type == "cuda" and options.times != "importance"
+
+    def learn(reading: Reading) -> None:
+        """Takes in what a step has told."""
+        times.update(reading.t, reading.loss)
+        meter.add(reading.t, reading.loss, reading.weight)
 
     def keep(position: int, ending: bool) -> None:
         """Draws and saves what is due after so many images, which are known to be good."""
         before = max(position - options.batch_size, 0)
         if prior is not None and _passes(options.sample_every, before, position):
-            _draw(out / "samples" / f"{position:09d}.png", ema, prior)
+            grid = out / "samples" / f"{position:09d}.png"
+            _draw(grid, ema, prior)
+            trackers.picture(grid, position)
+        if _passes(options.ema_every, before, position) or position == images:
+            averages.keep(position)
         if ending or _passes(options.checkpoint_every, before, position):
-            claimed()
+            claim(out, config)
             checkpoints.save(state, position)
 
     with ExitStack() as stack:
         stack.enter_context(
             enough_memory(
                 f"A step of {options.batch_size} images of {data.shape}",
-                "lower --batch_size or --size",
+                "lower --batch_size or --size, or raise --accumulate",
             )
         )
         if is_first:
@@ -161,7 +203,10 @@ def train(
         rate.fill_(options.learning_rate)
         if is_first:
             checkpoints.tidy()
-            records = stack.enter_context(closing(Records(out, start)))
+            averages.tidy(start)
+            records = Records(out, start)
+            shown = config | {"images": images, "options": vars(options)}
+            trackers = stack.enter_context(closing(Trackers(out, options.track, shown, start)))
         accelerator.wait_for_everyone()
         stop = stack.enter_context(StopSignals(several=accelerator.num_processes > 1))
         bar = tqdm(
@@ -172,36 +217,35 @@ def train(
             desc="training",
         )
         stack.enter_context(closing(bar))
+        positions = range(start, images, options.batch_size)
+        batches = load_ahead(draws, positions, options.workers, device)
+        stack.enter_context(closing(batches))
         clock, clock_images = time.perf_counter(), start
+        late: Reading | None = None
 
-        for position in range(start, images, options.batch_size):
-            # What is drawn: a pure function of (seed, position), so that nothing random is stored.
-            generator = torch.Generator().manual_seed(_stream(seed, position, 1))
-            torch.manual_seed(_stream(seed, position, 3, accelerator.process_index))  # for dropout
-            mine = slice(accelerator.process_index, None, accelerator.num_processes)
-            x0 = _batch(data, order, position, options.batch_size, flips)
-            noise = torch.randn(x0.shape, generator=generator)
-            t, weight = times.sample(len(x0), generator)
-            x0, noise, t, weight = (a[mine].to(accelerator.device) for a in (x0, noise, t, weight))
-            told: dict[str, Tensor] = {}
-            if classes is not None:
-                labels = classes[order.indices(position, options.batch_size)]
-                dropped = torch.rand(len(labels), generator=generator) < options.label_dropout
-                told["labels"] = labels.masked_fill(dropped, -1)[mine].to(accelerator.device)
-
+        for position, batch in zip(positions, batches, strict=True):
+            torch.manual_seed(stream(seed, position, 3, accelerator.process_index))  # for dropout
             buffers = {name: buffer.clone() for name, buffer in denoiser.named_buffers()}
-            loss = objective(process, partial(network, **told), x0, t, noise)
-            accelerator.backward((weight * loss).mean())
+            t, weight = times.at(batch.u)
+            losses: list[Tensor] = []
+            for part, at, factor in _parts(options.accumulate, batch, t, weight):
+                told = {} if part.labels is None else {"labels": part.labels}
+                is_last = len(losses) == options.accumulate - 1
+                with nullcontext() if is_last else accelerator.no_sync(network):
+                    loss = objective(process, partial(network, **told), part.x0, at, part.noise)
+                    accelerator.backward((factor * loss).mean() / options.accumulate)
+                losses.append(loss.detach())
             norm = accelerator.clip_grad_norm_(network.parameters(), options.clip)
-            seen, losses, weights = (
-                accelerator.gather(a).cpu() for a in (t, loss.detach(), weight)
-            )
-            _check_finite("loss", losses, position, options)
-            if options.precision != "fp16":  # whose scaler leaves such a step out
-                _check_finite("gradient of the loss", norm, position, options)
+            found = (t, torch.cat(losses), weight, norm)
+            reading = Reading.of(accelerator, position, *found, stop.signum)
 
             # Here, and not after the step: of a state that has a gradient a training can go on.
-            signum = int(accelerator.gather(torch.tensor([stop.signum]).to(t.device)).max())
+            if late is not None:
+                late.check(options)
+                learn(late)
+            signum = (late or reading).signum
+            if signum or not reads_late or _is_due(position, options):
+                reading.check(options)
             if is_first and (position > start or (signum and not start)):
                 state.buffers = buffers
                 keep(position, ending=signum != 0)
@@ -211,29 +255,40 @@ def train(
                 raise Stopped(f"saved at {position} images; the same command goes on", signum)
 
             for group in optimizer.param_groups:
-                group["lr"] = options.learning_rate * _ramp(position, images, options)
+                group["lr"] = options.learning_rate * options.share(position, images)
             prepared_optimizer.step()
             prepared_optimizer.zero_grad()
             ema.update(denoiser)
+            averages.update(denoiser)
 
-            times.update(seen, losses)
-            meter.add(seen, losses, weights)
             done = position + options.batch_size
+            is_validated = _passes(options.validate_every, position, done)
+            is_logged = is_validated or _passes(options.log_every, position, done) or done >= images
+            late = reading
+            if not reads_late or is_logged:
+                late.check(options)
+                learn(late)
+                late = None
             bar.update(options.batch_size)
-            if is_first and (_passes(options.log_every, position, done) or done >= images):
+            measured: dict[str, Any] = {}
+            if validation is not None and is_validated:
+                measured = validation(ema, options.batch_size, accelerator)
+            if is_first and is_logged:
                 now = time.perf_counter()
                 speed = (done - clock_images) / (now - clock)
                 clock, clock_images = now, done
                 row: dict[str, Any] = {"images": done, **meter.read()}
-                row |= {"gradient_norm": float(norm) if torch.isfinite(norm) else None}
-                row |= {"learning_rate": group["lr"], "images_per_second": speed}
+                finite = torch.isfinite(reading.norm)
+                row |= {"gradient_norm": float(reading.norm) if finite else None}
+                row |= {"learning_rate": group["lr"], "images_per_second": speed, **measured}
                 records.write(row)
+                trackers.write(row)
                 bar.set_postfix(loss=f"{row['loss']:.4g}")
 
         if start < images:
             with torch.no_grad():
-                loss = objective(process, partial(ema, **told), x0, t, noise)
-            _check_finite("loss of the average", accelerator.gather(loss), images, options)
+                loss = objective(process, partial(ema, **told), part.x0, at, part.noise)
+            check_finite("loss of the average", accelerator.gather(loss), images, options)
         if is_first:
             if start < images:
                 keep(images, ending=True)
@@ -243,41 +298,18 @@ def train(
     return ema.denoiser
 
 
-def _check_finite(name: str, values: Tensor, position: int, options: TrainingOptions) -> None:
-    if torch.isfinite(values).all():
-        return
-    if position == 0:  # nothing was learned yet
-        raise ValueError(
-            f"The {name} is not finite after 0 images; check the schedule for sigma = 0 and for "
-            "severities that are too large, and the weights that the network begins with."
-        )
-    raise ValueError(
-        f"The {name} is not finite after {position} images; lower the learning rate "
-        f"(now {options.learning_rate:g}), and the training goes on after its last checkpoint, or "
-        "check the schedule for sigma = 0."
-    )
+def _parts(
+    count: int, batch: Batch, t: Tensor, weight: Tensor
+) -> Iterator[tuple[Batch, Tensor, Tensor]]:
+    """The parts of a batch with their times and weights."""
+    return zip(batch.split(count), t.chunk(count), weight.chunk(count), strict=True)
 
 
-def _batch(data: Images, order: DataOrder, position: int, count: int, flips: bool) -> Tensor:
-    x0 = data.batch(order.indices(position, count))
-    if not flips:
-        return x0
-    mirrored = order.flips(position, count).reshape(-1, 1, 1, 1)
-    return torch.where(mirrored, x0.flip(-1), x0)
-
-
-def _stream(seed: int, position: int, *words: int) -> int:
-    """The seed of a stream at a position; the order and the flips have the words 0 and 2."""
-    state = np.random.SeedSequence([seed, position, *words]).generate_state(1, np.uint64)[0]
-    return int(state >> 2)
-
-
-def _ramp(position: int, images: int, options: TrainingOptions) -> float:
-    """The share of the learning rate: linear warm-up at the start, linear decay at the end."""
-    warmup, decay = options.ramps(images)
-    up = (position + options.batch_size) / warmup if warmup else 1.0
-    down = (images - position) / decay if decay else 1.0
-    return min(1.0, up, down)
+def _is_due(position: int, options: TrainingOptions) -> bool:
+    """Whether something is drawn or saved after so many images."""
+    before = max(position - options.batch_size, 0)
+    every = (options.sample_every, options.checkpoint_every, options.ema_every)
+    return any(_passes(interval, before, position) for interval in every)
 
 
 def _passes(interval: int, before: int, after: int) -> bool:

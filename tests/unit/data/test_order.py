@@ -13,16 +13,29 @@ chunks = st.lists(st.integers(0, 60), min_size=1, max_size=8)
 @given(sizes, seeds, st.integers(0, 500), chunks)
 def test_any_chunking_gives_the_same_order(size, seed, start, counts):
     whole = DataOrder(size, seed)
-    parts_indices, parts_flips = [], []
+    parts_indices, parts_flips, parts_turns, parts_seeds = [], [], [], []
     position = start
     for count in counts:
         fresh = DataOrder(size, seed)  # as after a restart
         parts_indices.append(fresh.indices(position, count))
         parts_flips.append(fresh.flips(position, count))
+        parts_turns.append(fresh.turns(position, count))
+        parts_seeds.append(fresh.seeds(position, count))
         position += count
     total = position - start
     assert torch.equal(torch.cat(parts_indices), whole.indices(start, total))
     assert torch.equal(torch.cat(parts_flips), whole.flips(start, total))
+    assert torch.equal(torch.cat(parts_turns), whole.turns(start, total))
+    assert torch.equal(torch.cat(parts_seeds), whole.seeds(start, total))
+
+
+@given(seeds, st.integers(0, 10**9))
+def test_every_quarter_turn_comes_up_and_no_seed_comes_twice(seed, position):
+    order = DataOrder(10, seed)
+    turns = torch.bincount(order.turns(position, 4000), minlength=4)
+    assert len(turns) == 4 and (abs(turns - 1000) < 6 * (4000 * 3 / 16) ** 0.5).all()
+    drawn = torch.cat([order.seeds(position, 4000), DataOrder(10, seed + 1).seeds(position, 4000)])
+    assert len(drawn.unique()) == 8000 and (drawn >= 0).all()
 
 
 @given(sizes, seeds, st.integers(0, 10))

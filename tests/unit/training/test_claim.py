@@ -8,12 +8,17 @@ import pytest
 import torch
 
 import softdiffusion as sd
+from softdiffusion import training as sd_training
 from softdiffusion.data import ArrayImages
-from softdiffusion.training import claim, enough_memory
+from softdiffusion.training import described, enough_memory
 from tests.registry import process
 
 IMAGES = torch.linspace(-1, 1, 6 * 16).reshape(6, 1, 4, 4)
 LABELS = torch.tensor([0, 1, 0, 1, 0, 1])
+
+
+def claim(out, **arguments):
+    return sd_training.claim(out, described(**arguments))
 
 
 def training(**changes):
@@ -25,6 +30,8 @@ def training(**changes):
         "options": sd.TrainingOptions(batch_size=2),
         "seed": 0,
         "flips": False,
+        "turns": False,
+        "init": None,
     }
     return arguments | changes
 
@@ -32,7 +39,8 @@ def training(**changes):
 def test_the_same_training_may_come_again(tmp_path):
     claim(tmp_path, **training())
     before = (tmp_path / "training.json").read_bytes()
-    options = dataclasses.replace(training()["options"], log_every=1, checkpoint_every=1, decay=4)
+    free = {"log_every": 1, "checkpoint_every": 1, "decay": 4, "accumulate": 2, "workers": 1}
+    options = dataclasses.replace(training()["options"], **free)
     claim(tmp_path, **training(options=options))
     assert (tmp_path / "training.json").read_bytes() == before
     assert [path.name for path in tmp_path.iterdir()] == ["training.json"]
@@ -47,6 +55,7 @@ def test_the_same_training_may_come_again(tmp_path):
         ({"objective": sd.CleanRegression(), "seed": 1}, "objective and seed"),
         ({"options": sd.TrainingOptions(batch_size=3)}, "options"),
         ({"flips": True}, "flips"),
+        ({"turns": True}, "turns"),
     ],
 )
 def test_another_training_is_refused(changes, parts, tmp_path):

@@ -5,7 +5,13 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from softdiffusion.training.times import LEVELS, ImportanceTimes, StratifiedTimes, level_of
+from softdiffusion.training.times import (
+    LEVELS,
+    ImportanceTimes,
+    StratifiedTimes,
+    level_of,
+    stratified,
+)
 
 MIDDLES = (torch.arange(LEVELS) + 0.5) / LEVELS
 
@@ -23,7 +29,7 @@ def taught(losses: torch.Tensor) -> ImportanceTimes:
 
 @given(st.integers(1, 100), st.integers(0, 1000))
 def test_every_equal_part_has_one_stratified_time(count: int, seed: int):
-    t, weight = StratifiedTimes().sample(count, seeded(seed))
+    t, weight = StratifiedTimes().at(stratified(count, seeded(seed)))
     part = torch.arange(count) / count
     assert ((t > part - 1e-6) & (t <= part + 1 / count + 1e-6)).all()
     assert (t > 0).all() and (t <= 1).all()
@@ -40,14 +46,14 @@ def test_the_weights_make_an_average_over_all_times(seed: int):
     losses = 2 ** (10 * torch.rand(LEVELS, generator=seeded(seed)))
     values = torch.rand(LEVELS, generator=seeded(seed + 1))
     count = 100_000
-    t, weight = taught(losses).sample(count, seeded(seed + 2))
+    t, weight = taught(losses).at(stratified(count, seeded(seed + 2)))
     error = (weight * values[level_of(t)]).mean() - values.mean()
     assert abs(error) <= 2 * LEVELS * 10 / count
 
 
 def test_levels_are_drawn_in_proportion_to_the_root_of_the_squared_loss():
     losses = torch.arange(1.0, LEVELS + 1)
-    t, _ = taught(losses).sample(100_000, seeded(0))
+    t, _ = taught(losses).at(stratified(100_000, seeded(0)))
     shares = torch.bincount(level_of(t), minlength=LEVELS) / len(t)
     torch.testing.assert_close(
         shares, 0.1 / LEVELS + 0.9 * losses / losses.sum(), atol=1e-4, rtol=0
@@ -57,8 +63,10 @@ def test_levels_are_drawn_in_proportion_to_the_root_of_the_squared_loss():
 def test_until_every_level_was_seen_times_are_uniform():
     times = ImportanceTimes()
     times.update(MIDDLES[1:], 9.0 * torch.arange(1, LEVELS))
-    t, weight = times.sample(64, seeded(0))
-    torch.testing.assert_close(t, StratifiedTimes().sample(64, seeded(0))[0], atol=1e-6, rtol=0)
+    t, weight = times.at(stratified(64, seeded(0)))
+    torch.testing.assert_close(
+        t, StratifiedTimes().at(stratified(64, seeded(0)))[0], atol=1e-6, rtol=0
+    )
     assert torch.equal(weight, torch.ones(64))
 
 

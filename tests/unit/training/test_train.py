@@ -13,8 +13,7 @@ from safetensors.torch import load_file
 from torch import nn
 
 import softdiffusion as sd
-from softdiffusion.data import ArrayImages, DataOrder
-from softdiffusion.training.train import _batch
+from softdiffusion.data import ArrayImages
 from tests.command import contents
 from tests.registry import process
 
@@ -210,15 +209,6 @@ def test_a_large_gradient_is_scaled_down(tmp_path):
     (file,) = tmp_path.glob("checkpoint-*/optimizer.safetensors")
     seen = load_file(file)["0.exp_avg_sq"].item()
     assert math.sqrt(seen / (1 - 0.999)) == pytest.approx(1e-3, rel=1e-2)
-
-
-def test_flips_mirror_the_images_whose_coin_says_so():
-    order = DataOrder(len(IMAGES), 3)
-    plain, flipped = (_batch(ArrayImages("some", IMAGES), order, 5, 9, f) for f in (False, True))
-    coins = order.flips(5, 9)
-    assert 0 < coins.sum() < 9
-    assert torch.equal(flipped[coins], plain[coins].flip(-1))
-    assert torch.equal(flipped[~coins], plain[~coins])
 
 
 def test_mixed_precision_rounds_what_the_network_computes_and_not_its_weights(tmp_path):

@@ -1,0 +1,165 @@
+"""Batches that are read, augmented and brought to the device ahead of the step that needs them."""
+
+from collections import deque
+from collections.abc import Callable, Generator, Iterable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import numpy as np
+import torch
+from torch import Tensor
+from torch.utils.data import DataLoader, Dataset
+
+from ..data import DataOrder, Images
+from .times import stratified
+
+__all__ = ["Batch", "Draws", "load_ahead", "stream"]
+
+#: Batches that wait for their steps, and as many for each worker.
+_AHEAD = 2
+
+
+class Batch(NamedTuple):
+    """A process's share of what a step needs.
+
+    Attributes:
+        x0: The clean images, (B, C, H, W).
+        noise: Their noise, as `x0`.
+        u: The uniform numbers that times are made of, (B,).
+        labels: The classes that the network is told, int64, (B,), or None.
+    """
+
+    x0: Tensor
+    noise: Tensor
+    u: Tensor
+    labels: Tensor | None
+
+    def to(self, device: torch.device) -> "Batch":
+        """The batch on a device; nobody waits for a copy from pinned memory."""
+        x0, noise, u = (part.to(device, non_blocking=True) for part in self[:3])
+        return Batch(x0, noise, u, None if self.labels is None else self.labels.to(device))
+
+    def split(self, parts: int) -> Iterator["Batch"]:
+        """The batch in equal parts."""
+        x0, noise, u = (part.chunk(parts) for part in self[:3])
+        labels = [None] * parts if self.labels is None else self.labels.chunk(parts)
+        return map(Batch, x0, noise, u, labels)
+
+
+@dataclass(frozen=True)
+class Draws(Dataset[Batch]):
+    """What is drawn for the step at a position: a pure function of the seed and the position.
+
+    Every process draws all noise, times and dropped labels of the batch, which is quick, but reads
+    its own share of the images alone.
+
+    Attributes:
+        data: The images.
+        batch_size: Images a step, over all processes.
+        seed: The seed of the training.
+        share: Which of them are those of this process.
+        flips: Whether every second image on average is mirrored.
+        turns: Whether images are turned by a random number of quarter turns.
+        classes: The class of every image, or None if the network is told none.
+        label_dropout: The share of labels that are left out.
+    """
+
+    data: Images
+    batch_size: int
+    seed: int
+    share: slice
+    flips: bool = False
+    turns: bool = False
+    classes: Tensor | None = None
+    label_dropout: float = 0.0
+
+    def __getitem__(self, position: int) -> Batch:
+        count, mine = self.batch_size, self.share
+        order = DataOrder(len(self.data), self.seed)
+        indices = order.indices(position, count)
+        x0 = self.data.draw(indices[mine], order.seeds(position, count)[mine])
+        if self.flips:
+            x0 = _mirrored(x0, order.flips(position, count)[mine])
+        if self.turns:
+            x0 = _turned(x0, order.turns(position, count)[mine])
+        generator = torch.Generator().manual_seed(stream(self.seed, position, 1))
+        noise = torch.randn(count, *self.data.shape, generator=generator)
+        u = stratified(count, generator)
+        labels = None
+        if self.classes is not None:
+            dropped = torch.rand(count, generator=generator) < self.label_dropout
+            labels = self.classes[indices].masked_fill(dropped, -1)[mine]
+        return Batch(x0, noise[mine], u[mine], labels)
+
+
+def load_ahead(
+    draws: Draws, positions: range, workers: int, device: torch.device
+) -> Generator[Batch, None, None]:
+    """The batches at these positions, on the device; what is drawn does not depend on `workers`.
+
+    Arguments:
+        draws: Draws the batch at a position.
+        positions: The positions, in their order.
+        workers: Processes that draw ahead. Without them a thread does, or, if the data use global
+            random numbers, nobody: those are the training's, too.
+        device: Where the batches are needed.
+    """
+    pin = device.type == "cuda"
+    if workers:
+        batches: Iterable[Batch | Exception] = DataLoader(
+            _Caught(draws),
+            batch_size=None,
+            sampler=positions,
+            num_workers=workers,
+            prefetch_factor=_AHEAD,
+            pin_memory=pin,
+        )
+    elif draws.data.uses_global_random:
+        batches = map(draws.__getitem__, positions)
+    else:
+        batches = _by_thread(draws.__getitem__, positions)
+    for batch in batches:
+        if isinstance(batch, Exception):
+            raise batch
+        yield batch.to(device)
+
+
+def stream(seed: int, position: int, *words: int) -> int:
+    """The seed of a stream of random numbers at a position; order and flips have words 0 and 2."""
+    state = np.random.SeedSequence([seed, position, *words]).generate_state(1, np.uint64)[0]
+    return int(state >> 2)
+
+
+@dataclass(frozen=True)
+class _Caught(Dataset[Batch | Exception]):
+    """Draws, with errors passed on as they are: a worker's would be told with its traceback."""
+
+    draws: Draws
+
+    def __getitem__(self, position: int) -> Batch | Exception:
+        try:
+            return self.draws[position]
+        except Exception as error:
+            return error
+
+
+def _by_thread(draw: Callable[[int], Batch], positions: range) -> Iterator[Batch]:
+    with ThreadPoolExecutor(1) as thread:
+        drawn: deque[Future[Batch]] = deque()
+        for position in positions:
+            drawn.append(thread.submit(draw, position))
+            if len(drawn) > _AHEAD:
+                yield drawn.popleft().result()
+        while drawn:
+            yield drawn.popleft().result()
+
+
+def _mirrored(x0: Tensor, chosen: Tensor) -> Tensor:
+    return torch.where(chosen.reshape(-1, 1, 1, 1), x0.flip(-1), x0)
+
+
+def _turned(x0: Tensor, quarters: Tensor) -> Tensor:
+    return torch.stack(
+        [image.rot90(int(k), (-2, -1)) for image, k in zip(x0, quarters, strict=True)]
+    )
