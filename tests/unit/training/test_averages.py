@@ -9,8 +9,7 @@ import torch
 from torch import nn
 
 import softdiffusion as sd
-from softdiffusion.denoisers.power_ema import PowerEMA, gamma_of
-from softdiffusion.denoisers.power_ema import check_lengths
+from softdiffusion.denoisers.power_ema import PowerEMA, check_lengths, gamma_of
 from softdiffusion.training.averages import Averages, combine, fit, kept_in
 from softdiffusion.training.checkpoint import Checkpoint, Checkpoints
 from tests.command import contents

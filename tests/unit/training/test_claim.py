@@ -8,8 +8,8 @@ import pytest
 import torch
 
 import softdiffusion as sd
-from softdiffusion.data import ArrayImages
 from softdiffusion import training as sd_training
+from softdiffusion.data import ArrayImages
 from softdiffusion.training import described, enough_memory
 from tests.registry import process
 
