@@ -21,9 +21,11 @@ settings.register_profile(
 settings.load_profile("reproducible")
 torch.set_num_threads(1)
 
-# Features are cached for the length of the tests, and not among those of the user.
+# What is cached lasts for the length of the tests, and is not among that of the user.
 _CACHE = tempfile.TemporaryDirectory(prefix="softdiffusion-tests-")
 os.environ["XDG_CACHE_HOME"] = _CACHE.name
+os.environ["HF_HOME"] = _CACHE.name
+os.environ["HF_HUB_OFFLINE"] = "1"
 
 
 @pytest.fixture(scope="session")

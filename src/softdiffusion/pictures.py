@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import functools
 import importlib
+import io
 import logging
 import os
 import sys
@@ -17,7 +18,7 @@ import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import IO, TYPE_CHECKING, Any
 
 import numpy as np
 import torch
@@ -29,7 +30,7 @@ from .quoting import in_one_line
 if TYPE_CHECKING:
     from PIL import Image
 
-__all__ = ["is_grey", "read_picture", "suffixes", "to_grey", "to_pixels"]
+__all__ = ["as_seen", "is_grey", "read_picture", "suffixes", "to_grey", "to_pixels"]
 
 #: The formats that are read, as far as the installed Pillow has them; HEIF comes by a plugin.
 _FORMATS = ["PNG", "JPEG", "GIF", "BMP", "WEBP", "TIFF", "AVIF", "JPEG2000", "PPM", "QOI", "HEIF"]
@@ -52,7 +53,7 @@ _STEPS = {"L;2": 85, "L;4": 17}
 _standard_error = threading.Lock()
 
 
-def read_picture(path: str | Path, holds: str = "image") -> np.ndarray:
+def read_picture(path: str | Path | bytes, holds: str = "image") -> np.ndarray:
     """What a viewer shows of a picture: uint8 or, for grey of 16 bits, uint16, (H, W, C).
 
     It is upright (EXIF, XMP and TIFF orientation; a damaged EXIF block counts as none),
@@ -61,8 +62,8 @@ def read_picture(path: str | Path, holds: str = "image") -> np.ndarray:
     three. Colour of 16 bits is cut to 8. Colour profiles are not applied: values count as sRGB.
 
     Arguments:
-        path: The file; what it is called does not matter.
-        holds: What it holds, for the messages.
+        path: The file, what it is called does not matter; or its content, as bytes.
+        holds: What it holds, for the messages, in which content has no other name.
 
     Raises:
         FileNotFoundError: If there is no such file.
@@ -70,14 +71,20 @@ def read_picture(path: str | Path, holds: str = "image") -> np.ndarray:
             178,956,970 pixels or 1 GiB, or has 32 bits a value; the message names it in one line.
     """
     with _opened(path, holds) as image:
-        layout = _layout(image)
-        grey = _grey(image, layout)
-        _load(image)
-        pixels = _deep(image) if image.mode.startswith("I") else _opaque(path, image, layout, grey)
-        return np.ascontiguousarray(_upright(pixels, _orientation(image)))
+        return _seen(image, path)
 
 
-def is_grey(path: str | Path, holds: str = "image") -> bool:
+def as_seen(image: Image.Image, holds: str = "image") -> np.ndarray:
+    """What a viewer shows of one of Pillow's images, as `read_picture` would of its file.
+
+    Raises:
+        ValueError: If it can't be decoded, or has 32 bits a value.
+    """
+    with _refused(holds):
+        return _seen(image, b"")
+
+
+def is_grey(path: str | Path | bytes, holds: str = "image") -> bool:
     """Whether a picture has no colour, by the file's header alone.
 
     Raises:
@@ -151,44 +158,68 @@ def _formats() -> tuple[str, ...]:
 
 
 @contextmanager
-def _opened(path: str | Path, holds: str) -> Iterator[Image.Image]:
+def _opened(path: str | Path | bytes, holds: str) -> Iterator[Image.Image]:
     """Opens a picture; whatever goes wrong until the end of the block names the file."""
+    from PIL import Image
+
+    name = holds
+    if not isinstance(path, bytes):
+        name = f"{holds} {in_one_line(path)}"
+        try:
+            check_regular(Path(path))
+        except FileNotFoundError:
+            raise FileNotFoundError(f"There is no {name}; check the path.") from None
+        except ValueError as error:  # a folder, a pipe
+            raise ValueError(f"The {holds} {error}") from None
+    formats = _formats()
+    with _refused(name):
+        _check_bytes(path)
+        # By its name Pillow would map a file into memory, and TIFFs that lie on their side come out
+        # with rows and columns confused.
+        with _content(path) as file, Image.open(file, formats=formats) as image:
+            if image.width * image.height > _MOST_PIXELS:
+                raise Image.DecompressionBombError
+            yield image
+
+
+@contextmanager
+def _refused(name: str) -> Iterator[None]:
+    """Makes one sentence, with the name of a picture, of whatever goes wrong in the block."""
     from PIL import Image, UnidentifiedImageError
 
-    name = in_one_line(path)
-    try:
-        check_regular(Path(path))
-    except FileNotFoundError:
-        raise FileNotFoundError(f"There is no {holds} {name}; check the path.") from None
-    except ValueError as error:  # a folder, a pipe
-        raise ValueError(f"The {holds} {error}") from None
-    formats = _formats()
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            _check_bytes(Path(path))
-            # By its name Pillow would map a file into memory, and TIFFs that lie on their side
-            # come out with rows and columns confused.
-            with Path(path).open("rb") as file, Image.open(file, formats=formats) as image:
-                if image.width * image.height > _MOST_PIXELS:
-                    raise Image.DecompressionBombError
-                yield image
+            yield
     # Pillow's readers raise anything on damaged files: TypeError, struct.error, KeyError, ...
     except Exception as error:
         reason = " ".join(in_one_line(error).split()) or type(error).__name__
         if isinstance(error, Image.DecompressionBombError):
             reason = f"it has more than {_MOST_PIXELS:,} pixels"
         elif isinstance(error, UnidentifiedImageError):
-            reason = f"it is not of the formats {', '.join(formats)}, or damaged"
+            reason = f"it is not of the formats {', '.join(_formats())}, or damaged"
         raise ValueError(
-            f"The {holds} {name} can't be read ({reason}); give another file, or remove it."
+            f"The {name} can't be read ({reason}); give another file, or remove it."
         ) from None
 
 
-def _check_bytes(path: Path) -> None:
-    count = path.stat().st_size
+def _content(path: str | Path | bytes) -> IO[bytes]:
+    return io.BytesIO(path) if isinstance(path, bytes) else Path(path).open("rb")
+
+
+def _check_bytes(path: str | Path | bytes) -> None:
+    count = len(path) if isinstance(path, bytes) else Path(path).stat().st_size
     if count > _MOST_BYTES:
         raise ValueError(f"it has {count:,} bytes, more than {_MOST_BYTES:,}")
+
+
+def _seen(image: Image.Image, path: str | Path | bytes) -> np.ndarray:
+    """What a viewer shows of an image that was opened from there."""
+    layout = _layout(image)
+    grey = _grey(image, layout)
+    _load(image)
+    pixels = _deep(image) if image.mode.startswith("I") else _opaque(path, image, layout, grey)
+    return np.ascontiguousarray(_upright(pixels, _orientation(image)))
 
 
 def _load(image: Image.Image) -> None:
@@ -260,7 +291,7 @@ def _deep(image: Image.Image) -> np.ndarray:
     return values[..., None]
 
 
-def _opaque(path: str | Path, image: Image.Image, layout: str, grey: bool) -> np.ndarray:
+def _opaque(path: str | Path | bytes, image: Image.Image, layout: str, grey: bool) -> np.ndarray:
     """A picture of up to 8 bits on white, (H, W, 1) or (H, W, 3)."""
     if image.mode == "F":
         raise _no_range(32)
@@ -299,7 +330,7 @@ def _lab_to_rgb(image: Image.Image) -> Image.Image:
 
 
 def _without_key(
-    path: str | Path, image: Image.Image, layout: str, key: int | tuple[int, ...]
+    path: str | Path | bytes, image: Image.Image, layout: str, key: int | tuple[int, ...]
 ) -> np.ndarray:
     """A picture of which one colour, the key in the values of the file, is transparent."""
     grey = image.mode != "RGB"
@@ -314,11 +345,11 @@ def _without_key(
     return pixels
 
 
-def _decoded_as(path: str | Path, layout: str) -> Image.Image:
+def _decoded_as(path: str | Path | bytes, layout: str) -> Image.Image:
     """The values of a PNG file decoded once more, in another layout of as many bits."""
     from PIL import Image
 
-    with Path(path).open("rb") as file:
+    with _content(path) as file:
         again: Any = Image.open(file, formats=["PNG"])
         again.tile = [(*again.tile[0][:3], layout)]
         again.load()

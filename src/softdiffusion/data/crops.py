@@ -2,13 +2,11 @@
 
 import hashlib
 import math
-from pathlib import Path
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from ..quoting import in_one_line
 from .cache import Cache, Window
 from .images import Images, to_float
 from .pictures import Pictures
@@ -23,7 +21,7 @@ _DRAWN, _KEPT = 0, 1
 
 
 class CropImages(Images):
-    r"""Square windows of the pictures of a folder, which may have any sizes.
+    r"""Square windows of pictures, which may have any sizes.
 
     A training draws a window of every picture anew each time (`draw`): a scale s, log-uniform in
     [`scale`, 1], and a place, uniform among all where a square of `crop` / s pixels fits into the
@@ -35,32 +33,19 @@ class CropImages(Images):
     Every picture has one, or as many as make 10,000 or a few more in all.
 
     Arguments:
-        folder: The folder; see `FolderImages` for its splits, classes and files.
-        split: "train" or "test".
+        pictures: The pictures, not cropped to squares; if they are resized, then to at least `crop`
+            pixels.
         crop: The side of the images in pixels.
         scale: The smallest scale, in (0, 1]; in a picture too small for it, that at which the
             window is as large as fits.
-        size: The short side of the pictures is resized to this many pixels before, at least
-            `crop`; None keeps their sizes.
-        channels: 1 for grey, 3 for RGB; None takes RGB if any file of any split has colour.
-        cache: The folder for caches; None is the user's.
 
     Raises:
-        FileNotFoundError: If the folder does not exist or has no images for this split.
-        ValueError: If the layout has no meaning, the size is below `crop`, or the first file can't
-            be read; for other files, and for pictures smaller than `crop`, with the first batch.
+        ValueError: If the pictures are resized to less than `crop`; for those that can't be read,
+            or are smaller than `crop`, with the first batch.
     """
 
-    def __init__(
-        self,
-        folder: Path,
-        split: str,
-        crop: int,
-        scale: float = 1.0,
-        size: int | None = None,
-        channels: int | None = None,
-        cache: Path | None = None,
-    ) -> None:
+    def __init__(self, pictures: Pictures, crop: int, scale: float = 1.0) -> None:
+        size = pictures.size
         if size is not None and size < crop:
             raise ValueError(
                 f"Crops of {crop} pixels don't fit into pictures whose short side is resized to "
@@ -68,7 +53,7 @@ class CropImages(Images):
             )
         self.crop = crop
         self.scale = scale
-        self.pictures = Pictures(folder, split, size, channels, cache, square=False)
+        self.pictures = pictures
         self.shape = (self.pictures.channels, crop, crop)
         self.repeat = math.ceil(_FIXED / len(self.pictures))
         labels = self.pictures.labels
@@ -76,7 +61,7 @@ class CropImages(Images):
         self.classes = self.pictures.classes
         windows = f"{len(self):,} crops of {len(self.pictures):,} pictures stand for all of them"
         self.notes = (*self.pictures.notes, windows)
-        self.name = f"folder:{folder.resolve().name}"
+        self.name = pictures.name
         self._found_sizes: np.ndarray | None = None
 
     def __len__(self) -> int:
@@ -129,7 +114,7 @@ class CropImages(Images):
         return self._found_sizes
 
     def _too_small(self, small: np.ndarray, height: int, width: int) -> str:
-        name, count = in_one_line(self.pictures.files[small[0]]), len(small) - 1
+        name, count = self.pictures.named(small[0]), len(small) - 1
         others = f", as have {count:,} other" + ("s" if count > 1 else "") if count else ""
         return (
             f"The picture {name} has {width} x {height} pixels, too few for a crop of "

@@ -1,4 +1,4 @@
-"""Picture files as pixels, decoded by several processes where there are many."""
+"""Pictures as pixels, decoded by several processes where there are many."""
 
 import multiprocessing
 import os
@@ -10,8 +10,9 @@ import numpy as np
 import torch
 from torch.utils.data import DataLoader, Dataset
 
-from ..pictures import read_picture, to_pixels
+from ..pictures import to_pixels
 from .files import Unread
+from .stored import Stored
 
 __all__ = ["Decoder"]
 
@@ -30,37 +31,35 @@ _Result = tuple[tuple[int, ...], bytes] | str
 
 @dataclass(frozen=True)
 class Decoder:
-    """How files become pixels, uint8 (C, H, W), with what a viewer shows.
+    """How pictures become pixels, uint8 (C, H, W), with what a viewer shows.
 
     Attributes:
-        files: The paths of the files.
-        sizes: Their bytes.
+        source: The pictures.
         channels: 1 for grey, 3 for RGB.
         size: What the short side is resized to, or None; see `pictures.to_pixels`.
         square: Whether the centre is cropped to a square of this size.
     """
 
-    files: Sequence[str]
-    sizes: Sequence[int]
+    source: Stored
     channels: int
     size: int | None
     square: bool
 
     def picture(self, index: int) -> np.ndarray:
-        """The pixels of one file.
+        """The pixels of one picture.
 
         Raises:
             FileNotFoundError: If it is gone.
             ValueError: If it can't be read.
         """
-        return self.pixels(read_picture(self.files[index]))
+        return self.pixels(self.source.read(index))
 
     def pixels(self, picture: np.ndarray) -> np.ndarray:
         """The pixels of a picture (H, W, C) that was read."""
         return to_pixels(picture, self.channels, self.size, self.square).numpy()
 
     def pictures(self, start: int = 0) -> Iterator[tuple[int, np.ndarray]]:
-        """The pixels of all files from one on, each with its index, in their order.
+        """The pixels of all pictures from one on, each with its index, in their order.
 
         Raises:
             ValueError: If one or more can't be read, once all others have been given; or if a
@@ -69,20 +68,21 @@ class Decoder:
         from tqdm import tqdm
 
         unread = Unread()
-        blocks = _blocks(self.sizes, start)
-        is_long = len(self.files) - start > _FEW or sum(self.sizes[start:]) > _LITTLE
+        sizes = self.source.sizes
+        blocks = _blocks(sizes, start)
+        is_long = len(sizes) - start > _FEW or sum(sizes[start:]) > _LITTLE
         bar = tqdm(
-            total=len(self.files),
+            total=len(sizes),
             initial=start,
             desc="reading images",
-            unit="file",
+            unit="image",
             disable=not is_long,
         )
         with closing(bar):
             for first, results in _decoded(_Blocks(self, blocks), is_long):
                 for index, result in enumerate(results, first):
                     if isinstance(result, str):
-                        unread.add(self.files[index], result)
+                        unread.add(self.source.named(index), result)
                     else:
                         shape, content = result
                         yield index, np.frombuffer(content, np.uint8).reshape(shape)
@@ -91,7 +91,7 @@ class Decoder:
 
 
 class _Blocks(Dataset):
-    """Files that are decoded together, so that processes need not talk about each of them."""
+    """Pictures that are decoded together, so that processes need not talk about each of them."""
 
     def __init__(self, decoder: Decoder, blocks: list[range]) -> None:
         self.decoder = decoder

@@ -1,13 +1,15 @@
 """Folders of image files that have one size, or are brought to it."""
 
+from functools import partial
 from pathlib import Path
 
 from torch import Tensor
 
 from .images import Images, to_float
 from .pictures import Pictures
+from .split import Split
 
-__all__ = ["FolderImages"]
+__all__ = ["FolderImages", "folder_pictures"]
 
 
 class FolderImages(Images):
@@ -47,13 +49,15 @@ class FolderImages(Images):
         channels: int | None = None,
         cache: Path | None = None,
     ) -> None:
-        self.pictures = Pictures(folder, split, size, channels, cache, square=True)
+        self.folder = folder
+        self.split = split
+        self.pictures = folder_pictures(folder, split, size, channels, cache, square=True)
         assert self.pictures.shape is not None
         self.shape = self.pictures.shape
         self.labels = self.pictures.labels
         self.classes = self.pictures.classes
         self.notes = self.pictures.notes
-        self.name = f"folder:{folder.resolve().name}"
+        self.name = self.pictures.name
 
     def __len__(self) -> int:
         return len(self.pictures)
@@ -61,10 +65,28 @@ class FolderImages(Images):
     @property
     def files(self) -> list[Path]:
         """The files in their order, as they lie there now."""
-        return self.pictures.files
+        return [Path(file) for file in Split.of(self.folder, self.split).files]
 
     def batch(self, indices: Tensor) -> Tensor:
         return to_float(self.pictures.read(lambda decoded: decoded[indices]))
 
     def digest(self) -> str:
         return self.pictures.digest() or super().digest()
+
+
+def folder_pictures(
+    folder: Path,
+    split: str,
+    size: int | None,
+    channels: int | None,
+    cache: Path | None,
+    square: bool,
+) -> Pictures:
+    """The pictures of one split of a folder; for the arguments see `FolderImages` and `Pictures`.
+
+    Raises:
+        FileNotFoundError: If the folder does not exist or has no images for this split.
+        ValueError: If the layout has no meaning, or the first file can't be read.
+    """
+    name = f"folder:{folder.resolve().name}"
+    return Pictures(partial(Split.of, folder, split), name, size, channels, cache, square)

@@ -9,9 +9,9 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from ..checks import ImageLike, as_images, check_finite, shown
+from ..checks import check_finite, shown
 
-__all__ = ["ArrayImages", "Images", "as_set", "to_float"]
+__all__ = ["ArrayImages", "Images", "to_float"]
 
 #: Images that are hashed at once.
 _CHUNK = 4096
@@ -136,20 +136,6 @@ class ArrayImages(Images):
 
     def batch(self, indices: Tensor) -> Tensor:
         return to_float(self.images[indices])
-
-
-def as_set(data: Images | ImageLike) -> Images:
-    """A set of images as it is; a tensor, a NumPy array or images of Pillow as a set called "data".
-
-    Raises:
-        TypeError: If it is nothing of the kind.
-        ValueError: As `ArrayImages`.
-    """
-    if isinstance(data, Images):
-        return data
-    if isinstance(data, Tensor):
-        return ArrayImages("data", data.cpu())
-    return ArrayImages("data", data if isinstance(data, np.ndarray) else as_images("data", data))
 
 
 def to_float(images: Tensor) -> Tensor:

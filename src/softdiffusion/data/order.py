@@ -6,10 +6,10 @@ import numpy as np
 import torch
 from torch import Tensor
 
-__all__ = ["DataOrder", "measured"]
+__all__ = ["MEASURED", "DataOrder", "measured"]
 
 #: As many images are enough to measure distances and to fit a start; reading more is slow.
-_MEASURED = 10_000
+MEASURED = 10_000
 
 
 def measured(size: int) -> Tensor:
@@ -18,7 +18,7 @@ def measured(size: int) -> Tensor:
     Distances are measured and starts are fitted on them: the first 10,000 of the order of seed 0,
     or all, shape (min(size, 10,000),).
     """
-    return DataOrder(size, 0).indices(0, min(size, _MEASURED))
+    return DataOrder(size, 0).indices(0, min(size, MEASURED))
 
 
 class DataOrder:

@@ -1,4 +1,4 @@
-"""The pictures of a folder, decoded once."""
+"""The pictures of a set, decoded once."""
 
 import sys
 import warnings
@@ -13,12 +13,10 @@ from torch import Tensor
 
 from .. import __version__
 from ..files import cache_folder, locked
-from ..pictures import read_picture
-from ..quoting import in_one_line
 from .cache import LOCK, Cache, DamageError, clear
 from .decoder import Decoder
 from .draft import drafting
-from .split import Split
+from .stored import Stored
 
 __all__ = ["Pictures"]
 
@@ -29,17 +27,17 @@ Found = TypeVar("Found")
 
 
 class Pictures:
-    """The pictures of one split of a folder: decoded when they are first asked for, and kept.
+    """The pictures of a source, such as a folder: decoded when first asked for, and kept.
 
     They are kept in a cache, a folder of its own in `cache`, which later sets and other processes
-    read from; up to 1,000 files of together 4 MB are decoded into memory, if no cache is named. The
-    cache knows the files by their paths, sizes and times.
+    read from; up to 1,000 pictures of together 4 MB are decoded into memory, if no cache is named.
+    The cache knows its pictures by the key of their source: files by paths, sizes and times.
 
     Arguments:
-        folder: The folder.
-        split: "train" or "test".
+        look: Gives the source as it is at the moment.
+        name: What it is called in reports.
         size: The short side is resized to this many pixels, or None.
-        channels: 1, 3, or None for as many as the files of both splits need.
+        channels: 1, 3, or None for as many as the source needs.
         cache: Where caches are kept; None is the user's cache folder.
         square: Whether all have one shape: the centre is cropped to a square of `size`, or without
             a size all files have it already.
@@ -49,30 +47,30 @@ class Pictures:
         channels, labels, classes, notes: As those of `Images`.
 
     Raises:
-        FileNotFoundError: If the folder does not exist or has no images for this split.
-        ValueError: If the layout has no meaning, or the first file can't be read; for other files,
+        FileNotFoundError, ValueError: As `look`, or if the first picture can't be read; for others,
             when they are asked for.
     """
 
     def __init__(
         self,
-        folder: Path,
-        split: str,
+        look: Callable[[], Stored],
+        name: str,
         size: int | None,
         channels: int | None,
         cache: Path | None,
         square: bool,
     ) -> None:
-        self.folder = folder
-        self.split = split
+        self.look = look
+        self.name = name
         self.size = size
         self.square = square
         self._asked = channels
-        found = Split.of(folder, split)  # not kept: a million paths take memory
-        self._count = len(found.files)
-        self.classes, self.labels = found.layout.classes, found.labels()
+        found = look()  # not kept: a million paths take memory
+        sizes = found.sizes
+        self._count = len(sizes)
+        self.classes, self.labels = found.classes, found.labels()
         self.key = found.key(size, channels, square)
-        few = len(found.files) <= _FEW and sum(found.sizes) <= _LITTLE
+        few = len(sizes) <= _FEW and sum(sizes) <= _LITTLE
         in_memory = few and square and cache is None
         self.place = None if in_memory else (cache or cache_folder("pictures")) / self.key
         self._decoded: Cache | Tensor | None = self._opened()
@@ -81,15 +79,14 @@ class Pictures:
             self.channels, self.shape, self._about = facts.channels, facts.shape, facts.notes
         else:
             self.channels, self.shape, self._about = self._looked_at(found)
-        self.notes = (*found.layout.notes, *self._about)
+        self.notes = (*found.notes, *self._about)
 
     def __len__(self) -> int:
         return self._count
 
-    @property
-    def files(self) -> list[Path]:
-        """The files in their order, as they lie there now."""
-        return [Path(file) for file in Split.of(self.folder, self.split).files]
+    def named(self, index: int) -> str:
+        """What a picture is called in messages."""
+        return self.look().named(index)
 
     def digest(self) -> str | None:
         """The SHA-256 that the cache has of the pictures; None if they are in memory."""
@@ -150,7 +147,7 @@ class Pictures:
         for index in damaged:
             assert decoder is not None
             cache.mend(index, decoder.picture(index))
-            name = in_one_line(decoder.files[index])
+            name = decoder.source.named(index)
             _say(f"The picture {name} was damaged in {cache.folder}, and is decoded again.")
 
     def _in_memory(self) -> Tensor:
@@ -161,7 +158,7 @@ class Pictures:
         except RuntimeError:  # the allocator's
             gigabytes = len(self) * np.prod(self.shape) / 1e9
             raise ValueError(
-                f"The {len(self):,} images of {self.folder} need {gigabytes:,.1f} GB of memory, "
+                f"The {len(self):,} images of {self.name} need {gigabytes:,.1f} GB of memory, "
                 "but that much can't be had; give a smaller size."
             ) from None
         for index, picture in decoder.pictures():
@@ -170,26 +167,25 @@ class Pictures:
         return decoded
 
     def _decoder(self) -> Decoder:
-        found = Split.of(self.folder, self.split)
+        found = self.look()
         if found.key(self.size, self._asked, self.square) != self.key:
             raise ValueError(
-                f"The pictures in {in_one_line(self.folder)} have changed since they were listed; "
-                "begin again."
+                f"The pictures in {self.name} have changed since they were listed; begin again."
             )
         return self._decoder_of(found, self.channels)
 
-    def _decoder_of(self, found: Split, channels: int) -> Decoder:
-        return Decoder(found.files, found.sizes, channels, self.size, self.square)
+    def _decoder_of(self, found: Stored, channels: int) -> Decoder:
+        return Decoder(found, channels, self.size, self.square)
 
     def _check(self, decoder: Decoder, index: int, picture: np.ndarray) -> None:
         """Raises if a picture has not the shape that all should have."""
         if self.shape is not None and picture.shape != self.shape:
             height, width = self.shape[1:]
-            first, file = (in_one_line(decoder.files[i]) for i in (0, index))
+            first, other = (decoder.source.named(i) for i in (0, index))
             raise ValueError(
                 f"The images have different sizes: {first} has {width} x {height} pixels but "
-                f"{file} has {picture.shape[2]} x {picture.shape[1]}; give a size to which all are "
-                "resized and cropped."
+                f"{other} has {picture.shape[2]} x {picture.shape[1]}; give a size to which all "
+                "are resized and cropped."
             )
 
     @contextmanager
@@ -199,13 +195,13 @@ class Pictures:
                 stack.enter_context(locked(place / LOCK, timeout=0))
             except ValueError:
                 print(
-                    f"another process decodes {in_one_line(self.folder)}; this one waits for it",
+                    f"another process decodes {self.name}; this one waits for it",
                     file=sys.stderr,
                 )
                 stack.enter_context(locked(place / LOCK))
             yield
 
-    def _looked_at(self, found: Split) -> tuple[int, tuple[int, int, int] | None, tuple[str, ...]]:
+    def _looked_at(self, found: Stored) -> tuple[int, tuple[int, int, int] | None, tuple[str, ...]]:
         """Channels, shape and what is said about them, by the first picture and all headers."""
         first = self._first(found)
         channels, about = found.channels(self._asked, first)
@@ -214,10 +210,10 @@ class Pictures:
         _, height, width = self._decoder_of(found, channels).pixels(first).shape
         return channels, (channels, height, width), about
 
-    def _first(self, found: Split) -> np.ndarray:
-        """The first picture; if it can't be read, the error names all such files."""
+    def _first(self, found: Stored) -> np.ndarray:
+        """The first picture; if it can't be read, the error names all such ones."""
         try:
-            return read_picture(found.files[0])
+            return found.read(0)
         except (FileNotFoundError, ValueError):
             for _ in self._decoder_of(found, 3).pictures():
                 pass

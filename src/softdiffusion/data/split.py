@@ -9,9 +9,10 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from ..pictures import is_grey, suffixes
+from ..pictures import is_grey, read_picture, suffixes
 from ..quoting import in_one_line
 from .layout import Layout, understood
+from .stored import Stored
 
 __all__ = ["Split"]
 
@@ -20,7 +21,7 @@ _Stamp = tuple[int, int, int]
 
 
 @dataclass(frozen=True)
-class Split:
+class Split(Stored):
     """The files of one split, as they lie there at one moment.
 
     Attributes:
@@ -55,15 +56,25 @@ class Split:
         return cls(layout, name, files, list(map(_stamp, files)))
 
     @property
+    def classes(self) -> tuple[str, ...] | None:
+        return self.layout.classes
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        return self.layout.notes
+
+    @property
     def sizes(self) -> list[int]:
-        """The bytes of the files."""
         return [size for size, _, _ in self.stamps]
 
-    def key(self, *settings: object) -> str:
-        """The SHA-256 of the files of both splits and of what else decides on the pixels, in hex.
+    def named(self, index: int) -> str:
+        return in_one_line(self.files[index])
 
-        The other split is part of it, since its files, too, decide on the number of channels.
-        """
+    def read(self, index: int) -> np.ndarray:
+        return read_picture(self.files[index])
+
+    def key(self, *settings: object) -> str:
+        # The other split is part of it, since its files, too, decide on the number of channels.
         content = hashlib.sha256(repr((self.name, *settings)).encode())
         stamps = {self.name: self.stamps, self._other: map(_stamp, self._other_files())}
         for name in ("train", "test"):
@@ -72,7 +83,6 @@ class Split:
         return content.hexdigest()
 
     def labels(self) -> Tensor | None:
-        """The class of every file, or None if they have none."""
         layout = self.layout
         if layout.classes is None or self.name not in layout.labelled:
             return None
@@ -80,13 +90,7 @@ class Split:
         return torch.tensor([numbers[parts[0]] for parts in layout.files[self.name]])
 
     def channels(self, asked: int | None, first: np.ndarray) -> tuple[int, tuple[str, ...]]:
-        """The number of channels, and what is said about it.
-
-        Arguments:
-            asked: The number that is asked for; None takes 3 if any file of both splits has
-                colour, by its header.
-            first: The split's first picture.
-        """
+        # Without a number it is 3 if any file of both splits has colour, by its header.
         if asked is not None:
             name = in_one_line(os.path.basename(self.files[0]))
             said = (f"colour is left out: 1 channel is asked for, {name} has 3",)

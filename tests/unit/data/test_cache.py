@@ -329,7 +329,10 @@ def test_one_process_builds_what_others_wait_for_and_go_on_with(large, digest, k
     begun = pixels.stat()
     assert begun.st_size < 18 * 3 * 16 * 16 and not (place(kept) / "cache.json").exists()
     second = reader(large, kept)
-    assert second.stderr.readline() == f"another process decodes {large}; this one waits for it\n"
+    assert (
+        second.stderr.readline()
+        == f"another process decodes folder:{large.name}; this one waits for it\n"
+    )
     first.send_signal(end)
     read, told = second.communicate()
     assert read.strip() == digest and second.returncode == 0

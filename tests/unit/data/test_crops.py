@@ -1,6 +1,7 @@
 """Windows are a function of their seeds, show the pictures' own pixels, and cover all of them."""
 
 import pickle
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -44,7 +45,8 @@ def levels(images):
 
 def order(images):
     """Height and width of the pictures in their order: those of a, then of b."""
-    return [SIZES[int(path.stem)] for path in images.pictures.files]
+    names = map(images.pictures.named, range(len(images.pictures)))
+    return [SIZES[int(Path(name).stem)] for name in names]
 
 
 def test_windows_show_the_own_pixels_of_their_pictures(folder, kept):
@@ -193,7 +195,10 @@ def test_a_set_of_crops_is_given_to_other_processes_as_it_is(folder, kept):
         ({"crop": 4, "crop_scale": 0.0}, "A crop_scale of 0 means nothing"),
         ({"crop": 4, "crop_scale": 2.0}, r"The crop_scale must be in \[0, 1\], but is 2"),
         ({"crop_scale": 0.5}, "it belongs to a crop"),
-        ({"crop": 4}, "Crops are drawn from pictures in a folder:PATH, not from digits"),
+        (
+            {"crop": 4},
+            "Crops are drawn from the pictures of folder:PATH or hub:NAME, not from digits",
+        ),
     ],
 )
 def test_bad_arguments(options, message):

@@ -203,7 +203,7 @@ def test_images_and_labels_must_match_in_number(four_files):
 @pytest.mark.parametrize(
     ("name", "options", "message"),
     [
-        ("mnist", {}, "use digits, fashion-mnist, fashion-mnist:PATH or folder:PATH"),
+        ("mnist", {}, "use digits, fashion-mnist, fashion-mnist:PATH, folder:PATH or hub:NAME"),
         ("digits:8", {}, "Unknown data"),
         ("folder:", {}, "Unknown data"),
         ("digits", {"split": "validation"}, "train or test"),
