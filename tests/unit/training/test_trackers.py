@@ -12,6 +12,8 @@ from PIL import Image
 from softdiffusion.plots import save_grid
 from softdiffusion.training import processes
 from softdiffusion.training.trackers import Trackers, check_trackers
+from tests.unit.training.test_extras import extended
+from tests.unit.training.test_train import rows
 
 CONFIG = {"seed": 3, "options": {"batch_size": 8}}
 
@@ -62,6 +64,19 @@ def test_tensorboard_has_the_numbers_the_picture_and_the_recipe(tmp_path):
     assert b"batch_size: 8" in events.Tensors("recipe/text_summary")[0].tensor_proto.string_val[0]
 
 
+def test_a_training_shows_what_its_rows_say(tmp_path):
+    pytest.importorskip("tensorboard")
+    from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+
+    for images in (40, 96):
+        extended(tmp_path, images, checkpoint_every=32)
+    events = EventAccumulator(str(tmp_path / "tensorboard")).Reload()
+    for name in ("loss", "validation_loss", "gradient_norm", "learning_rate"):
+        shown = {event.step: event.value for event in events.Scalars(name)}
+        written = {row["images"]: row[name] for row in rows(tmp_path) if name in row}
+        assert shown == pytest.approx(written, rel=1e-6)  # TensorBoard keeps single precision
+
+
 def records(path: Path):
     """The records of one of wandb's files, a log in LevelDB's format."""
     from wandb.proto.wandb_internal_pb2 import Record
@@ -94,13 +109,13 @@ def test_wandb_works_without_an_account_and_a_run_that_goes_on_stays_one(tmp_pat
         (run,) = [r.run for r in found if r.WhichOneof("record_type") == "run"]
         config = {u.key: json.loads(u.value_json) for u in run.config.update if u.key != "_wandb"}
         assert (run.run_id, run.display_name, config) == (known, tmp_path.name, CONFIG)
-        rows = [
+        history = [
             {"".join(item.nested_key) or item.key: item.value_json for item in r.history.item}
             for r in found
             if r.WhichOneof("record_type") == "history"
         ]
-        assert {int(r["_step"]): float(r["loss"]) for r in rows} == losses
-        assert float(rows[0]["loss_per_level/2"]) == 0.5
+        assert {int(r["_step"]): float(r["loss"]) for r in history} == losses
+        assert float(history[0]["loss_per_level/2"]) == 0.5
         assert list((path.parent / "files" / "media" / "images").glob("samples_*.png"))
 
 
