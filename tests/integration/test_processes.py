@@ -7,6 +7,7 @@ import sys
 import time
 from pathlib import Path
 
+import psutil
 import pytest
 from safetensors.torch import load_file
 from torch.testing import assert_close
@@ -103,3 +104,39 @@ def test_two_processes_stop_at_the_same_step_and_go_on(signum: int, tmp_path: Pa
     assert told.count(f"saved at {images} images; the same command goes on") <= 1
     ended = launch(2, str(tmp_path / "run"), "--images", str(images + 160))
     assert ended.returncode == 0, ended.stderr
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("rank", [0, 1])
+def test_a_process_that_is_killed_ends_the_others_and_one_goes_on(rank: int, tmp_path: Path):
+    """Within a minute, from the last checkpoint, and with what two that were left alone learn."""
+    long = ["--images", "64000", "--checkpoint_every", "160"]
+    launcher = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc_per_node=2"]
+    training = subprocess.Popen(
+        [*launcher, *COMMAND.split(), str(tmp_path / "run"), *long],
+        env=ON_PROCESSOR,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    while not list((tmp_path / "run").glob("checkpoint-*[0-9]")):
+        assert training.poll() is None
+        time.sleep(0.1)
+    ranks = {
+        int(process.environ()["RANK"]): process
+        for process in psutil.Process(training.pid).children()
+        if "RANK" in process.environ()
+    }
+    assert ranks.keys() == {0, 1}
+    ranks[rank].kill()
+    training.communicate(timeout=60)
+    assert training.returncode != 0
+    assert not psutil.wait_procs(list(ranks.values()), timeout=1)[1]
+    (kept,) = (tmp_path / "run").glob("checkpoint-*[0-9]")
+    images = int(kept.name.removeprefix("checkpoint-")) + 160
+    averages = {}
+    for processes, out in ((1, "run"), (2, "whole")):
+        ended = launch(processes, str(tmp_path / out), "--images", str(images))
+        assert ended.returncode == 0, ended.stderr
+        averages[out] = load_file(tmp_path / out / "final" / "ema.safetensors")
+    for name, weight in averages["whole"].items():
+        assert_close(averages["run"][name], weight, rtol=1e-3, atol=1e-5)
