@@ -35,6 +35,7 @@ OUTSIDE = {
     "arguments": "functions alone",
     "allowance": "bounds what is built",
     "checks": "functions alone",
+    "chunks": "reads images",
     "cli": "commands",
     "configuration": "functions alone",
     "data": "images, not models",

@@ -13,7 +13,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from .checks import LARGEST, HasArray, is_traced, shown
+from .checks import LARGEST, HasArray, ImageSet, is_traced, shown
 
 __all__ = ["checked"]
 
@@ -28,6 +28,7 @@ _NAMES: dict[Any, str] = {
     Tensor: "a tensor",
     type(None): "None",
     HasArray: "an array",
+    ImageSet: "a set of images",
     collections.abc.Callable: "a function",
     collections.abc.Sequence: "a sequence",
     collections.abc.Mapping: "a mapping",

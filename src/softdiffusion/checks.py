@@ -20,6 +20,7 @@ __all__ = [
     "SMALLEST",
     "HasArray",
     "ImageLike",
+    "ImageSet",
     "as_array",
     "as_images",
     "as_real",
@@ -55,6 +56,17 @@ class HasArray(Protocol):
 
     @property
     def __array_interface__(self) -> dict[str, Any]: ...
+
+
+@runtime_checkable
+class ImageSet(Protocol):
+    """A set of images that are read when they are needed, such as `softdiffusion.data.Images`."""
+
+    def __len__(self) -> int:
+        """The number of images."""
+
+    def batch(self, indices: Tensor, /) -> Tensor:
+        """The images at these indices, (B, C, ...), in [-1, 1]: the same every time."""
 
 
 #: What is taken for a batch of images: see `as_images`.
@@ -263,7 +275,7 @@ def check_data(data: ImageLike, name: str = "The images", clean: bool = True) ->
     check_finite(name, images)
     if is_traced():
         return images
-    low, high = images.min(), images.max()
+    low, high = images.aminmax()
     if clean and low >= 0 and high > 2:
         raise ValueError(
             f"{name} must lie in [-1, 1], but go from {low:g} to {high:g}; bring bytes there by "

@@ -51,6 +51,7 @@ from .denoisers import (
     ScaledResidual,
     SmallUNet,
     VelocityPrediction,
+    compiled,
 )
 from .objectives import (
     CleanRegression,
@@ -157,6 +158,7 @@ __all__ = [
     "Transition",
     "UndersampledFourier",
     "VelocityPrediction",
+    "compiled",
     "data",
     "generators",
     "load",

@@ -12,7 +12,7 @@ from .checks import shown
 
 __all__ = ["Generator", "generators", "randn"]
 
-#: So many generators take some gigabytes.
+#: So many generators at once take some gigabytes.
 _MOST = 1_000_000
 
 #: What every function that draws noise takes: nothing (torch's global state), one generator for

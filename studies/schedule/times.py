@@ -53,7 +53,7 @@ def times(severities: list[float]) -> list[float]:
 def widest_hop(severities: list[float], data: Tensor) -> float:
     """The largest Wasserstein distance of neighbours."""
     at = torch.tensor(severities, dtype=torch.float64)
-    _, distances = distance_matrix(sd.GaussianBlur(), data, at, Estimator("closed"))
+    _, distances = distance_matrix(sd.GaussianBlur(), data, at, Estimator("closed"), False)
     return float(distances.diagonal(1).max())
 
 

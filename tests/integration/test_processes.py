@@ -51,6 +51,36 @@ def test_a_batch_that_can_t_be_shared_is_refused(tmp_path: Path):
     assert "A batch of 7 images can't be shared evenly by 2 processes" in ended.stderr
 
 
+def test_the_first_process_makes_what_all_of_them_need(tmp_path: Path):
+    script = tmp_path / "shared.py"
+    script.write_text(
+        "import softdiffusion as sd\n"
+        "from softdiffusion.training.processes import from_first, processes\n"
+        "rank = processes().process_index\n"
+        "digits = sd.data.load('digits')\n"
+        "process = sd.presets.blurred_flow().process\n"
+        "def fit():\n"
+        "    prior = sd.GaussianPrior.fit(process, digits)\n"
+        "    prior.by = rank\n"
+        "    return prior\n"
+        "prior = from_first(fit)\n"
+        "assert prior.by == 0\n"
+        "assert prior.sample(1).shape == (1, 1, 8, 8)\n"
+        "def fail():\n"
+        "    raise ValueError(f'process {rank} can not')\n"
+        "try:\n"
+        "    from_first(fail)\n"
+        "except ValueError as error:\n"
+        "    print(f'{rank}: {error}', flush=True)\n"
+    )
+    launcher = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc_per_node=2"]
+    ended = subprocess.run(
+        [*launcher, str(script)], capture_output=True, text=True, timeout=240, env=ON_PROCESSOR
+    )
+    assert ended.returncode == 0, ended.stderr
+    assert sorted(ended.stdout.split("\n")) == ["", "0: process 0 can not", "1: process 0 can not"]
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("signum", [signal.SIGINT, signal.SIGTERM])
 def test_two_processes_stop_at_the_same_step_and_go_on(signum: int, tmp_path: Path):

@@ -1,9 +1,8 @@
 """Measure how close a model's samples come to real images."""
 
-import math
 import sys
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import asdict
 from functools import partial
 from pathlib import Path
@@ -17,26 +16,41 @@ from torch import Tensor
 from .. import samplers
 from ..checks import check_count
 from ..data import DataOrder, Images
-from ..files import write_text
-from ..metrics import ClassEvaluator, Evaluator, Report, default_extractor, extractor
-from ..plots import plot_distances, save_grid
+from ..denoisers import compiled
+from ..metrics import (
+    ClassEvaluator,
+    Evaluator,
+    FeatureExtractor,
+    Report,
+    Rounded,
+    default_extractor,
+    extractor,
+)
+from ..plots import save_grid
 from ..priors import Prior
 from ..random import generators
 from ..samplers import Sampler
 from ..saving import class_names
+from .drawing import drawn
 from .labels import captions
 from .models import add_data, data_named, load_model, model_digest
+from .page import write_page
 from .parser import Parser
 from .places import MOST, check_outside
 from .rows import Rows
 from .sample import add_sampling, guided
 from .samplers import sampler_class
+from .samples import all_rounded, all_together
 from .spelling import SAMPLERS, counts, words
+from .team import Team, joined
 
 __all__ = ["parser", "run"]
 
 #: Images in the grid of a row.
 _SHOWN = 64
+
+#: Real images that are in memory as numbers at once, before they are rounded.
+_CHUNK = 1024
 
 
 def parser() -> Parser:
@@ -83,12 +97,18 @@ def parser() -> Parser:
     return parser
 
 
-@torch.no_grad()
 def run(arguments: Namespace) -> None:
     """Writes `report.json`, `report.md`, `distance.png` and a grid for every sampler.
 
     The same command goes on after a stop, and further samplers add their rows to those in `out`.
+    Several processes share the images; the first one compares them.
     """
+    with joined() as team:
+        _run(arguments, team)
+
+
+@torch.no_grad()
+def _run(arguments: Namespace, team: Team) -> None:
     out: Path = arguments.out
     steps = counts("--steps", arguments.steps)
     chosen = [str(name) for name in words(arguments.samplers)]
@@ -110,6 +130,81 @@ def run(arguments: Namespace) -> None:
         else default_extractor(train.name, train.shape)
     ).to(arguments.device)
     features.check_shape(train.shape)
+    rows = Rows(out / "report.json", _conditions(arguments, train, test, features))
+    wanted = [
+        (label, number)
+        for label in kinds
+        for number in dict.fromkeys(steps)
+        if not rows.has(label, number)
+    ]
+    wanted = team.each(wanted)[0]  # another evaluation may add rows beside
+    if arguments.dry_run:
+        named = ", ".join(f"{label} with {number} steps" for label, number in wanted)
+        print(f"{arguments.count} samples each by {named or 'no sampler, all is measured'}")
+        return
+    if wanted and team.is_first:
+        known, unknown = (
+            _compared(data, arguments.reference_count, bool(denoiser.classes))
+            for data in (train, test)
+        )
+        evaluator = Evaluator(known[0], unknown[0], features, data=train.name)
+        by_class = ClassEvaluator(known, unknown, features) if denoiser.classes else None
+    if arguments.compile and wanted:
+        compiled(denoiser, any_size=True)
+    names = class_names(arguments.model)
+    left_out = []
+    size = team.size(arguments.count, arguments.batch_size)
+    for label, number in wanted:
+        sampler = kinds[label](denoiser.process, denoiser, steps=number)
+        batches = drawn(
+            sampler,
+            prior,
+            arguments.seed,
+            team.parts(arguments.count, size),
+            lambda part: None if labels is None else labels[part.start : part.stop],
+            arguments.device,
+        )
+        start = time.perf_counter()
+        try:
+            own = all_rounded((images for _, images in batches), team)
+            seconds = time.perf_counter() - start
+            samples = all_together(own, features, team, arguments.count, size)
+            if samples is None:
+                continue
+            report = evaluator(*samples)
+        except ValueError as error:  # another sampler's images may be fit to be measured
+            left_out.append(f"{label} with {number} steps ({str(error).rstrip('.')})")
+            if team.is_first:
+                print(f"{left_out[-1]}: left out", file=sys.stderr, flush=True)
+            continue
+        images = samples[0]
+        told = captions(None if labels is None else labels[:_SHOWN].tolist(), names)
+        with rows.alone():
+            save_grid(images[:_SHOWN].floats(), out / f"{label}-{number}.png", captions=told)
+        row = _row(label, number, sampler.nfe, seconds, report)
+        if by_class and labels is not None:
+            row["classes"] = {
+                name: {key: asdict(value) for key, value in values.items()}
+                for name, values in by_class(images, labels).items()
+            }
+        rows.add(row)
+        frechet = report.values["frechet"]
+        print(f"{label:<24} {sampler.nfe:>4} calls  {frechet}  ({seconds:.1f} s)", flush=True)
+    if not team.is_first:
+        return
+    title = f"{arguments.count} samples of {arguments.model.name}, seed {arguments.seed}"
+    with rows.alone():
+        if list(rows):
+            write_page(list(rows), title, out, names, left_out)
+            print(f"wrote {out / 'report.md'}")
+    if left_out:
+        raise ValueError(f"{len(left_out)} of {len(wanted)} rows are left out: {left_out[0]}.")
+
+
+def _conditions(
+    arguments: Namespace, train: Images, test: Images, features: FeatureExtractor
+) -> dict[str, Any]:
+    """What the values depend on beside the sampler."""
     conditions = {
         "model": model_digest(arguments.model),
         "count": arguments.count,
@@ -120,59 +215,7 @@ def run(arguments: Namespace) -> None:
     }
     if arguments.reference_count is not None:
         conditions["reference_count"] = arguments.reference_count
-    rows = Rows(out / "report.json", conditions)
-    wanted = [
-        (label, number)
-        for label in kinds
-        for number in dict.fromkeys(steps)
-        if not rows.has(label, number)
-    ]
-    if arguments.dry_run:
-        named = ", ".join(f"{label} with {number} steps" for label, number in wanted)
-        print(f"{arguments.count} samples each by {named or 'no sampler, all is measured'}")
-        return
-    if wanted:
-        known, unknown = (
-            _compared(data, arguments.reference_count, bool(denoiser.classes))
-            for data in (train, test)
-        )
-        evaluator = Evaluator(known[0], unknown[0], features, data=train.name)
-        by_class = ClassEvaluator(known, unknown, features) if denoiser.classes else None
-    names = class_names(arguments.model)
-    left_out = []
-    for label, number in wanted:
-        sampler = kinds[label](denoiser.process, denoiser, steps=number)
-        noise = generators(arguments.seed, range(arguments.count))
-        start = time.perf_counter()
-        x1 = prior.sample(arguments.count, noise, labels=labels).to(arguments.device)
-        images = sampler(x1, noise, batch_size=arguments.batch_size, labels=labels)
-        images = images.cpu().clamp(-1, 1)
-        seconds = time.perf_counter() - start
-        try:
-            report = evaluator(images)
-        except ValueError as error:  # another sampler's images may be fit to be measured
-            left_out.append(f"{label} with {number} steps ({str(error).rstrip('.')})")
-            print(f"{left_out[-1]}: left out", file=sys.stderr, flush=True)
-            continue
-        told = captions(None if labels is None else labels[:_SHOWN].tolist(), names)
-        with rows.alone():
-            save_grid(images[:_SHOWN], out / f"{label}-{number}.png", captions=told)
-        row = _row(label, number, sampler.nfe, seconds, report)
-        if by_class and labels is not None:
-            row["classes"] = {
-                name: {key: asdict(value) for key, value in values.items()}
-                for name, values in by_class(images, labels).items()
-            }
-        rows.add(row)
-        frechet = report.values["frechet"]
-        print(f"{label:<24} {sampler.nfe:>4} calls  {frechet}  ({seconds:.1f} s)", flush=True)
-    title = f"{arguments.count} samples of {arguments.model.name}, seed {arguments.seed}"
-    with rows.alone():
-        if list(rows):
-            _write(list(rows), title, out, names, left_out)
-            print(f"wrote {out / 'report.md'}")
-    if left_out:
-        raise ValueError(f"{len(left_out)} of {len(wanted)} rows are left out: {left_out[0]}.")
+    return conditions
 
 
 def _compared(data: Images, count: int | None, labelled: bool) -> Any:
@@ -181,7 +224,8 @@ def _compared(data: Images, count: int | None, labelled: bool) -> Any:
     if count is not None:
         order = torch.randperm(len(data), generator=torch.Generator().manual_seed(0))
         chosen = order[:count].sort().values
-    return data.batch(chosen), (_labels(data)[chosen] if labelled else None)
+    images = Rounded.of(data.batch(part) for part in chosen.split(_CHUNK))
+    return images, (_labels(data)[chosen] if labelled else None)
 
 
 def _data(arguments: Namespace, split: Literal["train", "test"]) -> Images:
@@ -245,64 +289,3 @@ def _row(label: str, steps: int, nfe: int, seconds: float, report: Report) -> di
         "floor": frechet.floor,
         "report": report.to_dict(),
     }
-
-
-def _write(
-    rows: list[dict[str, Any]],
-    title: str,
-    out: Path,
-    names: Sequence[str] | None,
-    left_out: list[str],
-) -> None:
-    """Writes the summary of all rows, their reports and the plot."""
-    reports = [Report.from_dict(row["report"]) for row in rows]
-    sections = [
-        f"## {row['sampler']}, {row['nfe']} calls\n\n{report.to_markdown()}\n"
-        f"{_by_class(row, names)}"
-        for row, report in zip(rows, reports, strict=True)
-    ]
-    frechet = reports[0].values["frechet"]
-    missing = [f"Left out: {reason}.\n" for reason in left_out]
-    parts = [f"# {title}\n", _summary(rows, reports), *missing, *sections]
-    write_text(out / "report.md", "\n".join(parts))
-    label = f"Fréchet distance, N = {frechet.n}\n{frechet.extractor} {frechet.hash}"
-    drawn = [row for row in rows if (row["distance"] or 0) > 0 and row["error"] is not None]
-    if drawn:  # an axis that is logarithmic has no place for others
-        plot_distances(drawn, out / "distance.png", floor=frechet.floor, label=label)
-
-
-def _by_class(row: dict[str, Any], known: Sequence[str] | None) -> str:
-    """The table of a conditional model's classes; empty for other models."""
-    classes = row.get("classes", {})
-    if not classes:
-        return ""
-    names = list(next(iter(classes.values())))
-    head = ["class", *(f"{name} (floor)" for name in names), "N (floor's)"]
-    lines = ["", f"| {' | '.join(head)} |", "|---" * len(head) + "|"]
-    for label, values in classes.items():
-        cells = [
-            "{value:.3g} ± {error:.2g} ({floor:.3g} ± {floor_error:.2g})".format(
-                **{key: math.nan if v[key] is None else v[key] for key in v}
-            )
-            for v in values.values()
-        ]
-        first = values[names[0]]
-        name = known[int(label)] if known else label
-        lines.append(f"| {name} | {' | '.join(cells)} | {first['n']} ({first['floor_n']}) |")
-    return "\n".join(lines) + "\n"
-
-
-def _summary(rows: list[dict[str, Any]], reports: list[Report]) -> str:
-    lines = ["| sampler | calls | Fréchet distance | floor | seconds |", "|---|---|---|---|---|"]
-    for row, report in zip(rows, reports, strict=True):
-        frechet = report.values["frechet"]
-        lines.append(
-            f"| {row['sampler']} | {row['nfe']} | {frechet.value:.2f} ± {frechet.error:.2f} "
-            f"| {frechet.floor:.2f} | {row['seconds']:.0f} |"
-        )
-    lines += [
-        "",
-        f"N = {frechet.n} samples, and {frechet.floor_n} real test images for the floor, against "
-        f"{frechet.reference_n} training images; extractor {frechet.extractor} {frechet.hash}.",
-    ]
-    return "\n".join(lines) + "\n"

@@ -3,12 +3,18 @@
 from collections.abc import Iterator
 from typing import Any
 
+import torch
 from torch import Tensor
 
+from ..process import SoftDiffusion
 from ..quoting import in_one_line
 from ..restoration import Restoration
+from ..restoration.doubts import against_residuals
+from .flags import as_flags
+from .originals import Comparison
+from .unfinished import Unfinished
 
-__all__ = ["rows_of", "told"]
+__all__ = ["finish", "rows_of"]
 
 #: What may be estimated, by its name in the report.
 _ESTIMATED = (("severity", "severity"), ("sigma_y", "noise"))
@@ -38,7 +44,46 @@ def rows_of(
     }
 
 
-def told(rows: list[dict[str, Any]], residual: Tensor, sigma_y: Tensor) -> Iterator[str]:
+def finish(
+    work: Unfinished,
+    process: SoftDiffusion,
+    pixels: int,
+    failed: dict[str, str],
+    comparison: Comparison | None,
+) -> None:
+    """Writes the report; says how well samples explain the images and what was estimated.
+
+    Arguments:
+        work: What was restored.
+        process: The model's process.
+        pixels: The numbers of an image.
+        failed: Why files were left out, by their names.
+        comparison: What measured against the originals, if there are any.
+    """
+    rows = [*work.rows.values()]
+    residual, sigma_y, sigma_t = (
+        torch.tensor([row[name] for row in rows], dtype=torch.float64)
+        for name in ("residual", "sigma_y", "sigma_t")
+    )
+    doubts = against_residuals(process, residual.T, sigma_y, sigma_t, pixels)
+    # A finished report already has them all.
+    warnings = list(dict.fromkeys(map(as_flags, (*work.warnings, *doubts))))
+    more: dict[str, Any] = {"sigma_y": float(sigma_y.mean()), "warnings": warnings}
+    if failed:
+        more["failed"] = failed
+    if comparison is not None:
+        more["quality"] = comparison.report([row["quality"] for row in rows])
+        print(comparison.table(more["quality"]))
+    path = work.finish(**more)
+    for line in _told(rows, residual, sigma_y):
+        print(line)
+    for sentence in warnings:
+        print(f"warning: {sentence}")
+    spread = "std/, " if residual.shape[1] > 1 else ""
+    print(f"wrote {path}, restored/, mean/, {spread}samples/ and baselines.png")
+
+
+def _told(rows: list[dict[str, Any]], residual: Tensor, sigma_y: Tensor) -> Iterator[str]:
     """The rows in a few lines: the routes, how well samples explain the images, the estimates.
 
     Arguments:

@@ -11,6 +11,7 @@ import signal
 import sys
 
 from ..signals import Stopped, handled, ignore_stops
+from .voice import speaks
 
 TYPE_CHECKING = False  # typing itself takes a moment to import
 if TYPE_CHECKING:
@@ -28,7 +29,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
     A problem ends in one sentence on standard error and a code that is not zero: 2 for arguments
     that can't be read, 130 and 143 for a stop by Ctrl-C and SIGTERM, 141 where nobody reads the
-    output, and 1 for all else. `--debug` prints the traceback as well.
+    output, and 1 for all else. `--debug` prints the traceback as well. Of several processes the
+    first one that fails says why.
     """
     given = list(sys.argv[1:] if arguments is None else arguments)
     command = " ".join(["softdiffusion", *_first_word(given)])
@@ -40,7 +42,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
         except KeyboardInterrupt as stop:
             ignore_stops()
             _debug(given)
-            print(f"{command}: {str(stop) or _STOPPED}", file=sys.stderr)
+            if speaks():
+                print(f"{command}: {str(stop) or _STOPPED}", file=sys.stderr)
             sys.exit(128 + getattr(stop, "signum", signal.SIGINT))
         except BrokenPipeError:
             _debug(given)
@@ -51,7 +54,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
             from .endings import sentence
 
             _debug(given)
-            sys.exit(f"{command}: {sentence(error, given)}")
+            sys.exit(f"{command}: {sentence(error, given)}" if speaks() else 1)
 
 
 def _run(given: list[str], command: str) -> None:

@@ -107,7 +107,7 @@ def load_model(path: Path, trust: list[str], device: str = "cpu") -> tuple[BaseD
                 "images that the start is drawn from are unknown; restore it from a copy."
             )
         data = Source.of(_known(recipe)).open()
-        prior = DataPrior(denoiser.process, Recipe.measured(data))
+        prior = DataPrior(denoiser.process, Recipe.measured(data).tensor())
         print(f"the start is drawn from the training images, {recipe['data']}")
     if prior is None:
         raise ValueError(

@@ -26,6 +26,7 @@ from ..files import YAML_ERRORS, check_yaml, read_text
 from ..slots import CLASSES, PACKAGE
 from .preset import gather_preset
 from .spelling import spelled
+from .voice import speaks
 from .wording import plain
 
 __all__ = ["Parser", "confine"]
@@ -85,7 +86,8 @@ class Parser(ArgumentParser):
         if not self.exit_on_error:  # this parser reads the arguments of a class for another one
             raise ArgumentError(None, message) from ex
         prog = getattr(ex, "subcommand_parser", self).prog
-        self.exit(2, f"{prog}: {plain(message).rstrip('.')}; see {prog} --help\n")
+        said = f"{prog}: {plain(message).rstrip('.')}; see {prog} --help\n"
+        self.exit(2, said if speaks() else None)
 
 
 def confine(trust: Sequence[str]) -> None:

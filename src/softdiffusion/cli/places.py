@@ -8,8 +8,8 @@ from ..files import existing
 
 __all__ = ["MOST", "check_outside", "check_room"]
 
-#: The images that a command draws at most: every one has a generator, and a file.
-MOST = 1_000_000
+#: The images that a command draws at most: of each the index chooses the noise.
+MOST = 2**32
 
 #: What a small file takes on a disk, in bytes.
 _BLOCK = 4096

@@ -5,11 +5,11 @@ from typing import Any, Literal
 import torch
 from jsonargparse import Namespace
 from jsonargparse.typing import NonNegativeInt, PositiveInt
-from torch import Tensor, nn
+from torch import nn
 
 from ..configuration import to_config
 from ..corruptions import Corruption
-from ..data import Images, Source, measured
+from ..data import Images, Part, Source, measured
 from ..denoisers import Denoiser, Preconditioning
 from ..objectives import Objective
 from ..presets import PRESETS, Preset, named
@@ -17,6 +17,7 @@ from ..priors import DataPrior, GaussianPrior, MixturePrior, Prior
 from ..process import SoftDiffusion
 from ..schedules import Schedule, Selection, Wasserstein
 from ..training import TrainingOptions
+from ..training.processes import from_first
 from .flags import naming_flags
 from .parser import Parser
 from .places import check_outside
@@ -226,25 +227,24 @@ class Recipe:
         """The images to train on."""
         return self._data
 
-    @staticmethod
-    def measured(data: Images) -> Tensor:
-        """The images on which distances are measured and a start is fitted."""
-        return data.batch(measured(len(data)))
+    def held_out(self) -> Images:
+        """The images of the test split, on which the loss is measured."""
+        return Source.of(vars(self.arguments)).open("test")
 
     @staticmethod
-    def _measured_labels(data: Images) -> Tensor:
-        if data.labels is None:
-            raise ValueError(
-                f"--prior classes needs labels, but {data.name} has none; use data with labels, or "
-                "--prior mixture."
-            )
-        return data.labels[measured(len(data))]
+    def measured(data: Images) -> Part:
+        """The images on which distances are measured and a start is fitted."""
+        return Part(data, measured(len(data)))
 
     def selection(self, data: Images) -> Selection | None:
-        """The levels chosen by distance, if the recipe asks for that."""
+        """The levels chosen by distance, if the recipe asks for that.
+
+        Of several processes, the first measures; the others are told.
+        """
         chosen = self.built.schedule
         if isinstance(chosen, Wasserstein):
-            return chosen.select(self.built.corruption, self.measured(data))
+            images, progress = self.measured(data), self.arguments.get("progress", True)
+            return from_first(lambda: chosen.select(self.built.corruption, images, progress))
         return None
 
     def process(self, selection: Selection | None) -> SoftDiffusion:
@@ -257,24 +257,35 @@ class Recipe:
         return Denoiser(self.built.backbone, process, self.built.preconditioning)
 
     def prior(self, process: SoftDiffusion, data: Images) -> Prior:
-        """The start, fitted to the data.
+        """The start, fitted to the data; of several processes, the first fits it for all.
 
         Raises:
             ValueError: If it can't be fitted; the message names the arguments of the command.
         """
-        images, most = self.measured(data), self.arguments.prior_modes
+        images = self.measured(data)
+        if self.arguments.prior == "data":
+            return DataPrior(process, images.tensor())
         with naming_flags():
-            match self.arguments.prior:
-                case "mixture":
-                    components = self.arguments.prior_components
-                    return MixturePrior.fit(process, images, components, max_modes=most)
-                case "classes":
-                    labels = self._measured_labels(data)
-                    return MixturePrior.fit_classes(process, images, labels, max_modes=most)
-                case "data":
-                    return DataPrior(process, images)
-                case _:
-                    return GaussianPrior.fit(process, images, max_modes=most)
+            return from_first(lambda: self._fitted(process, images))
+
+    def _fitted(self, process: SoftDiffusion, images: Part) -> Prior:
+        shared = {
+            "max_modes": self.arguments.prior_modes,
+            "progress": self.arguments.get("progress", True),
+        }
+        match self.arguments.prior:
+            case "mixture":
+                components = self.arguments.prior_components
+                return MixturePrior.fit(process, images, components, **shared)
+            case "classes":
+                if images.labels is None:
+                    raise ValueError(
+                        f"--prior classes needs labels, but {images.name} has none; use data with "
+                        "labels, or --prior mixture."
+                    )
+                return MixturePrior.fit_classes(process, images, images.labels, **shared)
+            case _:
+                return GaussianPrior.fit(process, images, **shared)
 
     def options(self) -> TrainingOptions:
         """The settings of the training."""

@@ -1,6 +1,7 @@
 """Restore degraded images with a trained model."""
 
 from collections.abc import Callable
+from contextlib import ExitStack
 from functools import partial
 from pathlib import Path
 from typing import Any, Literal
@@ -20,17 +21,18 @@ from ..process import SoftDiffusion
 from ..quoting import in_one_line
 from ..random import generators
 from ..restoration import Plan, Restoration, follow, make_plan, pseudo_inverse, wiener
-from ..restoration.doubts import ROUNDING, against_residuals
+from ..restoration.doubts import ROUNDING
 from ..samplers import DeterministicSampler, Sampler
 from .degraded import Degraded, read_degraded, read_originals
-from .findings import rows_of, told
-from .flags import as_flags, naming_flags
+from .findings import finish, rows_of
+from .flags import naming_flags
 from .models import add_data, add_model, data_named, load_model, model_digest
 from .originals import Comparison
 from .parser import Parser
 from .places import check_outside
 from .recipe import Recipe
 from .samplers import add_sampler, set_steps
+from .team import Team, joined
 from .unfinished import Unfinished, claimed
 
 __all__ = ["parser", "run"]
@@ -96,14 +98,21 @@ def parser() -> Parser:
     return parser
 
 
-@torch.no_grad()
 def run(arguments: Namespace) -> None:
     """Writes the restored images with mean and standard deviation, baselines and a report.
+
+    Several processes share the images; the first one keeps the report.
 
     Raises:
         ValueError: If an argument is wrong, the folder holds something else, or a file can't be
             read; all others are restored before.
     """
+    with joined() as team:
+        _run(arguments, team)
+
+
+@torch.no_grad()
+def _run(arguments: Namespace, team: Team) -> None:
     check_count("--samples", arguments.samples, 1, 10_000)
     source = data_named(arguments)
     check_outside(arguments.out, source and source.data)
@@ -136,11 +145,17 @@ def run(arguments: Namespace) -> None:
         "model": model_digest(arguments.model),
     }
     digests = dict(zip(found.names, found.digests, strict=True))
-    with claimed(arguments.out, asked, digests) as work:
-        task = _Task(arguments, denoiser, built.sampler, operator, data, found, comparison)
+    with ExitStack() as stack:
+        work = Unfinished(arguments.out, asked, {}, [])
+        if team.is_first:
+            work = stack.enter_context(claimed(arguments.out, asked, digests))
+        work.rows = team.each(work.rows)[0]
+        task = _Task(arguments, denoiser, built.sampler, operator, data, found, comparison, team)
         with naming_flags():
             task.do(work)
-        _finish(work, task)
+        if team.is_first:
+            pixels = found.images[0].numel()
+            finish(work, denoiser.process, pixels, found.failed, comparison)
     if found.failed:
         name, reason = next(iter(found.failed.items()))
         raise ValueError(
@@ -161,6 +176,7 @@ class _Task:
         data: Images | None,
         found: Degraded,
         comparison: Comparison | None,
+        team: Team,
     ) -> None:
         self.arguments = arguments
         self.denoiser = denoiser
@@ -169,11 +185,13 @@ class _Task:
         self.data = data
         self.found = found
         self.comparison = comparison
+        self.team = team
         self.y = found.images.to(arguments.device)
 
     def do(self, work: Unfinished) -> None:
         """Restores what is not done yet; what is written in a part is in the report after it."""
-        size = max(_SHOWN, self.arguments.batch_size // self.arguments.samples)
+        most = self.arguments.batch_size // self.arguments.samples
+        size = max(_SHOWN, self.team.size(len(self.y), most))
         parts = torch.arange(len(self.y)).split(size)
         open_parts = [
             part for part in parts if any(self.found.names[k] not in work.rows for k in part)
@@ -181,17 +199,21 @@ class _Task:
         if not open_parts:
             return
         plan = self._plan()
-        for part in open_parts:
-            work.rows |= self._restored(plan, part)
+        for turn in range(0, len(open_parts), self.team.count):
+            place = turn + self.team.index
+            mine = self._restored(plan, open_parts[place]) if place < len(open_parts) else {}
+            for rows in self.team.each(mine):
+                work.rows |= rows
             order = [name for name in self.found.names if name in work.rows]
             work.rows = {name: work.rows[name] for name in order}
             work.warnings = list(plan.warnings)
-            work.save()
+            if self.team.is_first:
+                work.save()
 
     def _plan(self) -> Plan:
         """How all images will be restored."""
         arguments, process = self.arguments, self.denoiser.process
-        data = None if self.data is None else Recipe.measured(self.data).to(self.y)
+        data = None if self.data is None else Recipe.measured(self.data).tensor().to(self.y)
         sigma_y = arguments.sigma_y
         unknown = data is None or process.corruption.transform is None
         if sigma_y is None and (self.operator is not None or unknown):
@@ -226,7 +248,8 @@ class _Task:
                 progress=progress,
             )
 
-        found = follow_by(self.sampler, self.arguments.samples, self.arguments.progress)
+        shows = self.arguments.progress and self.team.is_first
+        found = follow_by(self.sampler, self.arguments.samples, shows)
         once = partial(DeterministicSampler, times=[1.0])
         pictures = {
             "degraded": y,
@@ -317,30 +340,3 @@ def _classical(plan: Plan, process: SoftDiffusion, y: Tensor) -> dict[str, Tenso
         if plan.linear is not None:
             found["Wiener"].append(wiener(plan.linear, own.operator, image, sigma_y))
     return {name: torch.cat(images) for name, images in found.items() if images}
-
-
-def _finish(work: Unfinished, task: _Task) -> None:
-    """Writes the report; says how well samples explain the images and what was estimated."""
-    rows = [*work.rows.values()]
-    residual, sigma_y, sigma_t = (
-        torch.tensor([row[name] for row in rows], dtype=torch.float64)
-        for name in ("residual", "sigma_y", "sigma_t")
-    )
-    doubts = against_residuals(
-        task.denoiser.process, residual.T, sigma_y, sigma_t, task.y[0].numel()
-    )
-    # A finished report already has them all.
-    warnings = list(dict.fromkeys(map(as_flags, (*work.warnings, *doubts))))
-    more: dict[str, Any] = {"sigma_y": float(sigma_y.mean()), "warnings": warnings}
-    if task.found.failed:
-        more["failed"] = task.found.failed
-    if task.comparison is not None:
-        more["quality"] = task.comparison.report([row["quality"] for row in rows])
-        print(task.comparison.table(more["quality"]))
-    path = work.finish(**more)
-    for line in told(rows, residual, sigma_y):
-        print(line)
-    for sentence in warnings:
-        print(f"warning: {sentence}")
-    spread = "std/, " if task.arguments.samples > 1 else ""
-    print(f"wrote {path}, restored/, mean/, {spread}samples/ and baselines.png")

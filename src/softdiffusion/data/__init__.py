@@ -7,6 +7,7 @@ from .hub import HubImages
 from .images import ArrayImages, Images
 from .load import load, open, open_stream
 from .order import DataOrder, measured
+from .part import Part
 from .source import Source
 from .stream import Stream
 
@@ -16,6 +17,7 @@ __all__ = [
     "DatasetImages",
     "HubImages",
     "Images",
+    "Part",
     "SetLike",
     "Source",
     "Stream",

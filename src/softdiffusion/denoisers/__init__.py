@@ -1,5 +1,6 @@
 """Denoisers: preconditioning, backbones, the exact Gaussian denoiser, moving averages."""
 
+from .compiled import compiled
 from .denoiser import BaseDenoiser, ClippedDenoiser, Denoiser
 from .diffusers_unet import DiffusersUNet
 from .ema import EMA
@@ -28,4 +29,5 @@ __all__ = [
     "ScaledResidual",
     "SmallUNet",
     "VelocityPrediction",
+    "compiled",
 ]

@@ -144,7 +144,8 @@ class DiffusersUNet(nn.Module):
             if labels is None:
                 labels = torch.full_like(t, -1, dtype=torch.int64)
             labels = labels % (self.classes + 1)  # -1 is the last one
-        return self.unet(padded, 1000 * t, class_labels=labels).sample[..., :height, :width]
+        output = self.unet(padded, 1000 * t, class_labels=labels).sample
+        return output[..., :height, :width].clone()  # of views FSDP warns
 
     @property
     def _factor(self) -> int:

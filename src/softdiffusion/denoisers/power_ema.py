@@ -26,7 +26,15 @@ from ..arguments import checked
 from .denoiser import BaseDenoiser
 from .ema import follow, followed
 
-__all__ = ["LONGEST", "PowerEMA", "check_length", "check_lengths", "combination", "gamma_of", "length_of"]
+__all__ = [
+    "LONGEST",
+    "PowerEMA",
+    "check_length",
+    "check_lengths",
+    "combination",
+    "gamma_of",
+    "length_of",
+]
 
 #: The length of the plain mean over the whole training, gamma = 0.
 LONGEST = 1 / math.sqrt(12)

@@ -127,7 +127,8 @@ class SmallUNet(nn.Module):
             if isinstance(layer, ResidualBlock):
                 h = torch.cat([h, skips.pop()], dim=1)
             h = layer(h, embedding)
-        return self.last(h)[..., :height, :width].contiguous()
+        # A tensor of its own also where nothing is cropped: of views FSDP warns.
+        return self.last(h)[..., :height, :width].clone(memory_format=torch.contiguous_format)
 
 
 def check_planes(x: Tensor) -> None:

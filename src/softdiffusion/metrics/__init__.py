@@ -24,6 +24,7 @@ from .perceptual import feature_distance
 from .precision_recall import PrecisionRecall
 from .quality import psnr, ssim
 from .report import Evaluator, Report, evaluate
+from .rounded import Rounded
 from .value import Value
 
 __all__ = [
@@ -39,6 +40,7 @@ __all__ = [
     "NearestNeighbours",
     "PrecisionRecall",
     "Report",
+    "Rounded",
     "SmallClassifier",
     "Value",
     "cached_features",

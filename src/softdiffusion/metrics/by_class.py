@@ -6,10 +6,10 @@ import torch
 from torch import Tensor
 
 from .cache import cached_features
-from .eight_bit import eight_bit
 from .extractors import ClassifierExtractor, FeatureExtractor
 from .frechet import FrechetDistance
 from .jackknife import jackknife
+from .rounded import Rounded, as_rounded
 from .value import Value
 
 __all__ = ["ClassEvaluator"]
@@ -26,7 +26,8 @@ class ClassEvaluator:
     of both is what the test images of the class reach, as many as there are samples or all.
 
     Arguments:
-        train: Training images (M, C, H, W) in [-1, 1], and their classes, int64, (M,).
+        train: Training images (M, C, H, W) in [-1, 1], as a tensor or rounded already, and their
+            classes, int64, (M,).
         test: Real images that were not trained on, and their classes, likewise.
         extractor: Gives the features.
 
@@ -36,8 +37,8 @@ class ClassEvaluator:
 
     def __init__(
         self,
-        train: tuple[Tensor, Tensor],
-        test: tuple[Tensor, Tensor],
+        train: tuple[Tensor | Rounded, Tensor],
+        test: tuple[Tensor | Rounded, Tensor],
         extractor: FeatureExtractor,
     ) -> None:
         self.extractor = extractor
@@ -45,19 +46,20 @@ class ClassEvaluator:
         self._test = _by_class(*test)
         self._distances: dict[int, FrechetDistance] = {}
 
-    def __call__(self, images: Tensor, labels: Tensor) -> dict[int, dict[str, Value]]:
+    def __call__(self, images: Tensor | Rounded, labels: Tensor) -> dict[int, dict[str, Value]]:
         """Evaluates samples.
 
         Arguments:
-            images: Samples, (N, C, H, W) in [-1, 1].
+            images: Samples, (N, C, H, W) in [-1, 1], as a tensor or rounded already.
             labels: The classes that were asked for, int64, (N,).
 
         Returns:
             For every class of at least 8 samples, test and training images, the values by name.
         """
         found = {}
+        drawn = as_rounded(images)
         for label in labels.unique().tolist():
-            samples = images[labels == label]
+            samples = drawn[labels == label]
             train, test = self._train.get(label), self._test.get(label)
             if train is None or test is None or min(map(len, (samples, train, test))) < _FEWEST:
                 continue
@@ -65,7 +67,7 @@ class ClassEvaluator:
         return found
 
     def _evaluate(
-        self, samples: Tensor, train: Tensor, test: Tensor, label: int
+        self, samples: Rounded, train: Rounded, test: Rounded, label: int
     ) -> dict[str, Value]:
         if label not in self._distances:
             self._distances[label] = FrechetDistance(cached_features(train, self.extractor))
@@ -77,7 +79,7 @@ class ClassEvaluator:
             values["recognised"] = self._value("recognised", torch.mean, hits, len(train))
         return values
 
-    def _recognised(self, images: Tensor, label: int) -> Tensor:
+    def _recognised(self, images: Rounded, label: int) -> Tensor:
         """1 for every image that the classifier takes for the class, else 0."""
         assert isinstance(self.extractor, ClassifierExtractor)
         classes = self.extractor.classify(images)
@@ -105,10 +107,11 @@ class ClassEvaluator:
         )
 
 
-def _by_class(images: Tensor, labels: Tensor) -> dict[int, Tensor]:
+def _by_class(images: Tensor | Rounded, labels: Tensor) -> dict[int, Rounded]:
     if labels.shape != (len(images),):
         raise ValueError(
             f"{len(images)} images need as many labels, but the labels have shape "
             f"{tuple(labels.shape)}."
         )
-    return {label: eight_bit(images[labels == label]) for label in labels.unique().tolist()}
+    rounded = as_rounded(images)
+    return {label: rounded[labels == label] for label in labels.unique().tolist()}

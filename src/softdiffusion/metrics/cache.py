@@ -13,6 +13,7 @@ from ..files import cache_folder, drafted
 from ..tensors import read_tensors, write_tensors
 from .eight_bit import digest
 from .extractors import FeatureExtractor
+from .rounded import Rounded
 
 __all__ = ["cached_features"]
 
@@ -26,7 +27,7 @@ _LIMIT = 2 * 1024**3
 _OURS = re.compile(r"\.?[0-9a-f]{64}\.safetensors(\.draft)?")
 
 
-def cached_features(images: Tensor, extractor: FeatureExtractor) -> Tensor:
+def cached_features(images: Tensor | Rounded, extractor: FeatureExtractor) -> Tensor:
     """The features of images, computed once for all evaluations.
 
     They are kept as safetensors in the user's cache folder, on Linux
@@ -34,7 +35,7 @@ def cached_features(images: Tensor, extractor: FeatureExtractor) -> Tensor:
     extractor's weights, and the versions that computed them: at most 2 GiB.
 
     Arguments:
-        images: (N, C, H, W), float in [-1, 1].
+        images: (N, C, H, W), float in [-1, 1], or rounded already.
         extractor: Gives the features.
 
     Returns:
@@ -53,10 +54,10 @@ def cached_features(images: Tensor, extractor: FeatureExtractor) -> Tensor:
     return found
 
 
-def _key(images: Tensor, extractor: FeatureExtractor) -> str:
+def _key(images: Tensor | Rounded, extractor: FeatureExtractor) -> str:
     device = next((p.device.type for p in extractor.parameters()), "cpu")
     parts = (
-        digest(images),
+        images.digest() if isinstance(images, Rounded) else digest(images),
         type(extractor).__name__,
         extractor.name,
         extractor.sha256,

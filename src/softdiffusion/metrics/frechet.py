@@ -37,7 +37,10 @@ class FrechetDistance:
             ) from None
         self.reference = check_features("Reference features", reference)
         extractor = PassThrough(self.reference.shape[1])
-        self._metric = FrechetInceptionDistance(extractor, reset_real_features=False)
+        # The features are all here: torchmetrics would wait for those of other processes.
+        self._metric = FrechetInceptionDistance(
+            extractor, reset_real_features=False, sync_on_compute=False
+        )
         self._metric.update(self.reference, real=True)
 
     @checked

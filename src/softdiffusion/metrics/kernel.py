@@ -53,7 +53,10 @@ class KernelDistance:
             # It warns that it keeps all features, which are in memory here anyway.
             warnings.filterwarnings("ignore", "Metric `Kernel Inception Distance`", UserWarning)
             self._metric = KernelInceptionDistance(
-                PassThrough(self.reference.shape[1]), subsets=subsets, reset_real_features=False
+                PassThrough(self.reference.shape[1]),
+                subsets=subsets,
+                reset_real_features=False,
+                sync_on_compute=False,  # the features are all here, not in other processes
             )
         self._metric.update(self.reference, real=True)
 

@@ -1,5 +1,6 @@
 """Are samples copies of training images?"""
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import torch
@@ -12,7 +13,7 @@ from .extractors import FeatureExtractor
 
 __all__ = ["Memorisation", "NearestNeighbours", "memorisation"]
 
-#: Distances that are in memory at once.
+#: Distances, and numbers of vectors, that are in memory at once.
 _CHUNK = 4_000_000
 
 #: The share of test images that lie no farther from the training set than the threshold.
@@ -24,7 +25,8 @@ class NearestNeighbours:
     """Finds, for every vector, the nearest one (Euclidean) of a bank.
 
     Arguments:
-        bank: Vectors of any shape (M, ...), M >= 1; they are flattened.
+        bank: Vectors of any shape (M, ...), M >= 1, and of any type of numbers, such as 8-bit
+            levels; they are flattened, and copied part by part.
 
     Raises:
         ValueError: If they are none, have no axis beside the first, or are not finite; when called,
@@ -38,10 +40,12 @@ class NearestNeighbours:
                 f"{shown(bank)}."
             )
         self.bank = bank
-        flat = bank.flatten(1).float()
-        self._centre = flat.mean(dim=0)
-        self._vectors = flat - self._centre
-        self._squares = self._vectors.square().sum(dim=1)
+        total = torch.zeros(bank[0].numel(), dtype=torch.float64, device=bank.device)
+        for part in self._parts():
+            total += part.sum(dim=0)
+        self._centre = (total / len(bank)).float()
+        squares = [(part - self._centre).square().sum(dim=1) for part in self._parts()]
+        self._squares = torch.cat(squares)
 
     @checked
     def __call__(self, queries: Tensor) -> tuple[Tensor, Tensor]:
@@ -52,15 +56,36 @@ class NearestNeighbours:
                 f"Queries must be vectors of {length} numbers, as those of the bank are, but are "
                 f"{shown(queries)}."
             )
-        distances, indices = [], []
-        rows = max(1, _CHUNK // len(self._vectors))
-        for part in (queries.flatten(1).float() - self._centre).split(rows):
-            # |q - b|^2 without |q|^2, which does not change which b is nearest.
-            index = torch.addmm(self._squares, part, self._vectors.T, alpha=-2).argmin(dim=1)
-            # The expanded square loses digits where vectors agree, so copies are measured anew.
-            distances.append((part - self._vectors[index]).norm(dim=1))
-            indices.append(index)
-        return torch.cat(distances), torch.cat(indices)
+        queries = queries.flatten(1)
+        lowest = torch.full((len(queries),), torch.inf, device=queries.device)
+        indices = torch.zeros_like(lowest, dtype=torch.int64)
+        start = 0
+        for part in self._parts():
+            vectors, end = part - self._centre, start + len(part)
+            for rows in torch.arange(len(queries)).split(max(1, _CHUNK // len(part))):
+                # |q - b|^2 without |q|^2, which does not change which b is nearest.
+                moved = queries[rows].float() - self._centre
+                squares = torch.addmm(self._squares[start:end], moved, vectors.T, alpha=-2)
+                low, index = squares.min(dim=1)
+                nearer = low < lowest[rows]
+                lowest[rows] = torch.where(nearer, low, lowest[rows])
+                indices[rows] = torch.where(nearer, start + index, indices[rows])
+            start = end
+        # The expanded square loses digits where vectors agree, so copies are measured anew.
+        distances = [
+            (queries[rows].float() - self.bank[indices[rows]].flatten(1).float()).norm(dim=1)
+            for rows in torch.arange(len(queries)).split(self._rows)
+        ]
+        return torch.cat(distances), indices
+
+    @property
+    def _rows(self) -> int:
+        """So many vectors are converted at once."""
+        return max(1, _CHUNK // self.bank[0].numel())
+
+    def _parts(self) -> Iterator[Tensor]:
+        """The bank in parts, (m, F), float32, whatever it is kept in."""
+        return (part.flatten(1).float() for part in self.bank.split(self._rows))
 
 
 @dataclass(frozen=True, eq=False)

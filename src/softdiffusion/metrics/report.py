@@ -13,13 +13,14 @@ from torch import Tensor
 from .. import __version__
 from ..files import finite
 from .cache import cached_features
-from .eight_bit import check_images, digest, eight_bit
+from .eight_bit import check_images
 from .extractors import FeatureExtractor
 from .frechet import FrechetDistance
 from .jackknife import jackknife
 from .kernel import KernelDistance
 from .memorisation import Memorisation, NearestNeighbours
 from .precision_recall import PrecisionRecall
+from .rounded import Rounded, as_rounded
 from .value import Value
 
 __all__ = ["Evaluator", "Report", "evaluate"]
@@ -137,7 +138,8 @@ class Evaluator:
     training images as there are samples.
 
     Arguments:
-        reference: Training images (M, C, H, W) in [-1, 1].
+        reference: Training images (M, C, H, W) in [-1, 1], a tensor or `Rounded`, as which
+            they are kept.
         test: Real images that were not trained on, (T, C, H, W).
         extractor: Gives the features.
         k: The neighbour that precision and recall use.
@@ -152,8 +154,8 @@ class Evaluator:
 
     def __init__(
         self,
-        reference: Tensor,
-        test: Tensor,
+        reference: Tensor | Rounded,
+        test: Tensor | Rounded,
         extractor: FeatureExtractor,
         *,
         k: int = 3,
@@ -167,34 +169,36 @@ class Evaluator:
         self.data = data
         self.extractor = extractor
         FrechetDistance(torch.zeros(2, 2))  # a missing package is found before hours of features
-        self.reference = self._checked("Training images", reference, reference)
-        self.test = self._checked("Test images", test, reference)
-        self._reference_features = cached_features(self.reference, extractor)
+        self.reference = self._checked("Training images", reference, reference.shape)
+        self.test = self._checked("Test images", test, reference.shape)
+        # In double precision, which the distances need and so share.
+        self._reference_features = cached_features(self.reference, extractor).double()
         self._test_features = cached_features(self.test, extractor)
         self._frechet = FrechetDistance(self._reference_features)
         self._kernel = KernelDistance(self._reference_features, seed=seed)
         self._neighbours = {
-            "pixels": NearestNeighbours(eight_bit(self.reference)),
+            "pixels": NearestNeighbours(self.reference.levels),
             "features": NearestNeighbours(self._reference_features),
         }
         chosen = self._shuffled(len(self.test))[:_MEMORISATION_TEST_IMAGES]
         self._test_distances = {
-            "pixels": self._neighbours["pixels"](eight_bit(self.test[chosen]))[0],
-            "features": self._neighbours["features"](self._test_features[chosen])[0],
+            "pixels": self._nearest("pixels", self.test[chosen].levels)[0],
+            "features": self._nearest("features", self._test_features[chosen])[0],
         }
         self._floors: dict[tuple[int, int], tuple[Tensor, Tensor]] = {}
 
-    def __call__(self, images: Tensor) -> Report:
+    def __call__(self, images: Tensor | Rounded, features: Tensor | None = None) -> Report:
         """Evaluates samples.
 
         Arguments:
-            images: Samples (N, C, H, W) in [-1, 1], on any device.
+            images: Samples (N, C, H, W) in [-1, 1], as a tensor on any device or rounded already.
+            features: Those of the images by the same extractor, (N, F), if they are known already.
 
         Raises:
             ValueError: As the class, about the samples.
         """
-        images = self._checked("Images", images, self.reference)
-        features = self.extractor.extract(images)
+        images = self._checked("Images", images, self.reference.shape)
+        features = self.extractor.extract(images) if features is None else features
         values = self._compare(features)
         if len(images) > len(self.test):
             equal = features[self._shuffled(len(features))[: len(self.test)]]
@@ -202,8 +206,8 @@ class Evaluator:
                 f"{name}@{len(equal)}": value for name, value in self._compare(equal).items()
             }
         memorisation = {}
-        for space, queries in {"pixels": eight_bit(images), "features": features}.items():
-            found = self._neighbours[space](queries)
+        for space, queries in {"pixels": images.levels, "features": features}.items():
+            found = self._nearest(space, queries)
             memorisation[space] = Memorisation(*found, self._test_distances[space])
             values |= self._nearness(space, memorisation[space])
         sets = {"images": images, "reference": self.reference, "test": self.test}
@@ -212,7 +216,7 @@ class Evaluator:
             data=self.data,
             shape=tuple(images.shape[1:]),  # type: ignore[arg-type]
             sizes={name: len(batch) for name, batch in sets.items()},
-            digests={name: digest(batch) for name, batch in sets.items()},
+            digests={name: batch.digest() for name, batch in sets.items()},
             extractor=self.extractor.name,
             extractor_sha256=self.extractor.sha256,
             settings={
@@ -231,17 +235,23 @@ class Evaluator:
             memorisation=memorisation,
         )
 
-    def _checked(self, name: str, images: Tensor, reference: Tensor) -> Tensor:
-        check_images(name, images)
-        if images.shape[1:] != reference.shape[1:]:
+    def _checked(self, name: str, images: Tensor | Rounded, shape: torch.Size) -> Rounded:
+        if isinstance(images, Tensor):
+            check_images(name, images)
+        if images.shape[1:] != shape[1:]:
             raise ValueError(
                 f"{name} have shape {tuple(images.shape[1:])}, but training images have "
-                f"{tuple(reference.shape[1:])}; resize one of them."
+                f"{tuple(shape[1:])}; resize one of them."
             )
         self.check_count(name, len(images), self.k)
         channels, height, width = images.shape[1:]
         self.extractor.check_shape((channels, height, width))
-        return images.cpu()
+        return as_rounded(images)
+
+    def _nearest(self, space: str, queries: Tensor) -> tuple[Tensor, Tensor]:
+        """Distances to the nearest training images, and which those are; of pixels in [-1, 1]."""
+        distances, indices = self._neighbours[space](queries)
+        return (distances / 127.5 if space == "pixels" else distances), indices
 
     @staticmethod
     def check_count(name: str, count: int, k: int = 3) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -103,10 +103,15 @@ def save_images(
     return paths
 
 
-def numbered(count: int) -> list[str]:
-    """The names `0`, `1`, ..., padded with zeros so that they sort as numbers do."""
+def numbered(count: int, indices: Iterable[int] | None = None) -> list[str]:
+    """The names `0`, `1`, ..., padded with zeros so that they sort as numbers do.
+
+    Arguments:
+        count: How many there are.
+        indices: Those whose names are asked for, each in [0, count); the default is all of them.
+    """
     digits = len(str(count - 1))
-    return [f"{index:0{digits}d}" for index in range(count)]
+    return [f"{index:0{digits}d}" for index in (range(count) if indices is None else indices)]
 
 
 @checked

@@ -4,7 +4,8 @@ import torch
 from torch import Tensor
 
 from ..arguments import checked
-from ..checks import ImageLike
+from ..checks import ImageLike, ImageSet
+from ..chunks import Chunks
 from ..process import SoftDiffusion
 from ..random import Generator, randn
 from .modes import check_modes, summary, surviving_modes
@@ -49,28 +50,37 @@ class GaussianPrior(Prior):
     def fit(
         cls,
         process: SoftDiffusion,
-        data: ImageLike,
+        data: ImageSet | ImageLike,
         tolerance: float = 0.01,
         max_modes: int = 256,
+        progress: bool = True,
     ) -> "GaussianPrior":
         r"""Takes the principal components of :math:`C_1 x_0` that outlive the noise.
 
         Those are the ones with a variance above `tolerance` :math:`\sigma_1^2`; without noise,
         all with a variance above rounding. The `max_modes` strongest of them are kept;
-        `explained` says what share of the variance that is. Eigenvectors are exact up to 4,096
-        images or coordinates, whichever are fewer, and come from a subspace iteration beyond.
+        `explained` says what share of the variance that is.
+
+        The images are read a part at a time, so that beside them it takes less than 500 MB up to
+        64x64 pixels in colour. Images of more than 1,024 numbers are looked at in the transform
+        that makes :math:`C_1` diagonal, if there is one, without the coefficients that it
+        suppresses below the rounding of single precision: after a strong blur a few hundred remain.
+        Eigenvectors are exact up to 4,096 coordinates, or up to 4,096 images with 33 million
+        numbers in all, and come from a subspace iteration, which reads the images seven times,
+        beyond.
 
         Arguments:
             process: The process.
-            data: Clean images, (N, C, H, W).
+            data: Clean images, (N, C, H, W), or a set of them, such as `softdiffusion.data.Images`.
             tolerance: The smallest signal-to-noise ratio of a mode, > 0.
             max_modes: The largest number of modes, >= 1.
+            progress: Whether a bar is shown where it takes more than two seconds.
 
         Raises:
             ValueError: If an argument is out of range, the data are not finite, or there are too
                 few images to tell how many modes survive.
         """
-        found = surviving_modes(process, data, tolerance, max_modes)
+        found = surviving_modes(process, Chunks(data), tolerance, max_modes, progress)
         return cls(process, found.mean.float(), found.modes.float(), found.explained)
 
     def sample(

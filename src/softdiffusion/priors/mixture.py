@@ -6,12 +6,13 @@ from torch import Tensor
 from ..arguments import checked
 from ..checks import (
     ImageLike,
-    check_data,
+    ImageSet,
     check_labels,
     check_one_label_each,
     check_real,
     shown,
 )
+from ..chunks import Chunks
 from ..process import SoftDiffusion
 from ..random import Generator, generators, randn
 from .modes import at_least_one, check_modes, summary, surviving_modes
@@ -96,21 +97,23 @@ class MixturePrior(Prior):
     def fit(
         cls,
         process: SoftDiffusion,
-        data: ImageLike,
+        data: ImageSet | ImageLike,
         components: int = 8,
         tolerance: float = 0.01,
         max_modes: int = 256,
         seed: int = 0,
+        progress: bool = True,
     ) -> "MixturePrior":
         """Fits a mixture to the coefficients of the modes that `GaussianPrior.fit` finds.
 
         Arguments:
             process: The process.
-            data: Clean images, (N, C, H, W).
+            data: Clean images, (N, C, H, W), or a set of them, read as `GaussianPrior.fit` does.
             components: The number of Gaussians, >= 1.
             tolerance: The smallest signal-to-noise ratio of a mode, > 0.
             max_modes: The largest number of modes, >= 1.
             seed: Chooses where the fit starts.
+            progress: Whether a bar is shown where it takes more than two seconds.
 
         Raises:
             ValueError: As `GaussianPrior.fit`; also if no mode survives, or there are fewer images
@@ -126,13 +129,13 @@ class MixturePrior(Prior):
         if components < 1:
             raise ValueError(f"A mixture needs at least 1 component, not {components}.")
         generators(seed, [0])  # raises if it is out of range
-        data = check_data(data)
-        found = surviving_modes(process, data, tolerance, max_modes)
+        chunks = Chunks(data)
+        found = surviving_modes(process, chunks, tolerance, max_modes, progress)
         k = at_least_one(found)
-        if len(data) < components * (k + 1):
+        if len(chunks) < components * (k + 1):
             raise ValueError(
                 f"{components} covariances of {k} modes need at least {components * (k + 1)} "
-                f"images, but there are {len(data)}; lower components or max_modes."
+                f"images, but there are {len(chunks)}; lower components or max_modes."
             )
         coefficients = found.coefficients()
         mixture = GaussianMixture(components, max_iter=1000, random_state=seed)
@@ -152,32 +155,34 @@ class MixturePrior(Prior):
     def fit_classes(
         cls,
         process: SoftDiffusion,
-        data: ImageLike,
+        data: ImageSet | ImageLike,
         labels: Tensor,
         tolerance: float = 0.01,
         max_modes: int = 256,
+        progress: bool = True,
     ) -> "MixturePrior":
         """Fits one Gaussian a class to the coefficients of the modes, weighted by frequency.
 
         Arguments:
             process: The process.
-            data: Clean images, (N, C, H, W).
+            data: Clean images, (N, C, H, W), or a set of them, read as `GaussianPrior.fit` does.
             labels: Their classes, int64, (N,), 0, ..., J - 1.
             tolerance: The smallest signal-to-noise ratio of a mode, > 0.
             max_modes: The largest number of modes, >= 1.
+            progress: Whether a bar is shown where it takes more than two seconds.
 
         Raises:
             ValueError: As `GaussianPrior.fit`; also if there is not one label an image, no mode
                 survives, or a class has fewer images than its covariance needs.
         """
-        data = check_data(data)
-        check_one_label_each(labels, len(data))
+        chunks = Chunks(data)
+        check_one_label_each(labels, len(chunks))
         if (labels < 0).any():
             raise ValueError(
                 f"Classes are 0, 1, ..., but one label is {int(labels.min())}; leave out images "
                 "without a class."
             )
-        found = surviving_modes(process, data, tolerance, max_modes)
+        found = surviving_modes(process, chunks, tolerance, max_modes, progress)
         k = at_least_one(found)
         labels = labels.cpu()
         counts = torch.bincount(labels)

@@ -3,113 +3,159 @@
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from functools import reduce
-from itertools import islice
 
 import torch
 from torch import Tensor
 
-from ..checks import ImageLike, check_data, check_range, check_real, shown
+from ..checks import check_range, check_real, shown
+from ..chunks import Chunks
 from ..process import SoftDiffusion
+from .coordinates import coordinates_of
 
 __all__ = ["Modes", "at_least_one", "check_modes", "summary", "surviving_modes"]
 
-#: Up to so many images or coordinates, whichever are fewer, the eigenvectors are exact.
+#: Up to so many coordinates, the eigenvectors are exact,
 _LARGEST_EXACT = 4096
 
-#: Images that are corrupted at once.
-_CHUNK = 1024
+#: and with fewer images than coordinates, up to so many numbers in all of them: 270 MB.
+_MOST_NUMBERS = 2**25
 
 #: Passes of the subspace iteration, and the directions it carries beyond those asked for.
 _PASSES = 4
 _SPARE_DIRECTIONS = 16
 
-#: Goes through the images once more, a part at a time.
-Chunks = Callable[[], Iterator[Tensor]]
+#: Goes through the images once more: their coordinates, (B, K), a part at a time.
+Passes = Callable[[], Iterator[Tensor]]
 
 
 @dataclass(frozen=True)
 class Modes:
-    """The modes that outlive the noise, and the corrupted, centred data as chunks (B, n)."""
+    """The modes that outlive the noise, and the data along them."""
 
     mean: Tensor
     modes: Tensor
     explained: float
-    chunks: Chunks
+    #: The modes as columns in coordinates, and the coordinates of the corrupted, centred data.
+    columns: Tensor
+    centred: Passes
 
     def coefficients(self) -> Tensor:
         """The z of all images, (N, K)."""
-        u = self.modes.flatten(1)
-        return torch.cat([chunk @ u.T / u.square().sum(dim=1) for chunk in self.chunks()])
+        columns = self.columns / self.columns.square().sum(dim=0)
+        return torch.cat([chunk @ columns for chunk in self.centred()])
 
 
 def surviving_modes(
-    process: SoftDiffusion, data: ImageLike, tolerance: float, max_modes: int
+    process: SoftDiffusion,
+    chunks: Chunks,
+    tolerance: float,
+    max_modes: int,
+    progress: bool,
 ) -> Modes:
     """Finds the modes that outlive the noise, as `GaussianPrior.fit` describes them.
 
     Raises:
         ValueError: As there.
     """
-    data = check_data(data)
+    count = len(chunks)
     if not tolerance > 0:
         raise ValueError(f"The tolerance must be > 0, but is {tolerance:g}.")
     if max_modes < 1:
         raise ValueError(f"max_modes must be at least 1, but is {max_modes}.")
-    if len(data) < 2:
-        raise ValueError(f"A prior is fitted to at least 2 images, but got {len(data)}.")
-    operator = process.operator(1.0)
+    if count < 2:
+        raise ValueError(f"A prior is fitted to at least 2 images, but got {count}.")
+    coordinates = coordinates_of(process.operator(1.0), chunks.shape)
 
     def corrupted() -> Iterator[Tensor]:
-        return (operator(chunk.cpu().double()) for chunk in data.split(_CHUNK))
+        return map(coordinates.of_corrupted, chunks.read("fitting the start", progress))
 
-    mean = _total(chunk.sum(dim=0) for chunk in corrupted()) / len(data)
-
-    def chunks() -> Iterator[Tensor]:
-        return ((chunk - mean).flatten(1) for chunk in corrupted())
-
-    count, n = len(data), mean.numel()
-    total = _total(chunk.square().sum() for chunk in chunks()) / (count - 1)
-    variances, directions = _principal_components(chunks, count, n, max_modes)
+    found = _components(corrupted, count, coordinates.size, max_modes)
+    mean, variances = found.mean, found.variances
+    n = chunks.shape.numel()
     rounding = n * torch.finfo(torch.float64).eps * variances.max()
     sigma = process.sigma(1.0).to(variances)
     kept = int((variances > torch.maximum(tolerance * sigma**2, rounding)).sum())
     # Centred images span one direction fewer than there are images.
-    if kept >= count - 1 and count - 1 < n:
+    if kept >= count - 1 and count - 1 < coordinates.size:
         raise ValueError(
             f"All {kept} modes that {count} images can show outlive the noise, so there may be "
             "more; give more images, or lower max_modes."
         )
-    modes = variances[:kept].sqrt()[:, None] * directions[:, :kept].T
+    columns = found.directions[:, :kept] * variances[:kept].sqrt()
     return Modes(
-        mean=mean,
-        modes=modes.reshape(kept, *mean.shape),
-        explained=min(float(variances[:kept].sum() / total), 1.0) if total > 0 else 1.0,
-        chunks=chunks,
+        mean=coordinates.images(mean[None])[0],
+        modes=coordinates.images(columns.T),
+        explained=min(float(variances[:kept].sum() / found.total), 1.0) if found.total > 0 else 1.0,
+        columns=columns,
+        centred=lambda: (z - mean for z in corrupted()),
     )
 
 
-def _principal_components(chunks: Chunks, count: int, n: int, most: int) -> tuple[Tensor, Tensor]:
-    """The largest variances, descending, and their directions as columns (n, K), K <= `most`."""
+@dataclass(frozen=True)
+class _Components:
+    """Mean, total variance, and the largest variances, descending, with their directions (n, K)."""
+
+    mean: Tensor
+    total: Tensor
+    variances: Tensor
+    directions: Tensor
+
+
+def _components(points: Passes, count: int, n: int, most: int) -> _Components:
+    """The principal components, `most` at most, of `count` points with n coordinates each."""
     if n <= min(count, _LARGEST_EXACT):
-        return _largest_eigenvectors(_covariance(chunks) / (count - 1), most)
-    if count <= _LARGEST_EXACT:
-        x = torch.cat(list(chunks()))
-        variances, weights = _largest_eigenvectors(x @ x.T / (count - 1), most)
-        return variances, torch.nn.functional.normalize(x.T @ weights, dim=0)
-    width = min(most + _SPARE_DIRECTIONS, n)
+        mean, covariance = _moments(points(), n)
+        return _Components(mean, covariance.trace(), *_largest_eigenvectors(covariance, most))
+    mean = _total(z.sum(dim=0) for z in points()) / count
+
+    def centred() -> Iterator[Tensor]:
+        return (z - mean for z in points())
+
+    if count <= _LARGEST_EXACT and count * n <= _MOST_NUMBERS:
+        x = torch.cat(list(centred()))
+        products = x @ x.T / (count - 1)
+        variances, weights = _largest_eigenvectors(products, most)
+        directions = torch.nn.functional.normalize(x.T @ weights, dim=0)
+        return _Components(mean, products.trace(), variances, directions)
+    total = _total(z.square().sum() for z in centred()) / (count - 1)
+    return _Components(mean, total, *_by_subspace_iteration(centred, count, n, most))
+
+
+def _by_subspace_iteration(centred: Passes, count: int, n: int, most: int) -> tuple[Tensor, Tensor]:
+    width = min(most + _SPARE_DIRECTIONS, n, count)
     # Images are a better start than random directions, and the same one every time.
-    start = torch.cat(list(islice(chunks(), -(-width // _CHUNK))))[:width]
-    basis = torch.linalg.qr(start.T).Q
+    basis, have = torch.empty(width, n, dtype=torch.float64), 0
+    for z in centred():
+        part = z[: width - have]
+        basis[have : have + len(part)] = part
+        have += len(part)
+        if have == width:
+            break
+    basis = torch.linalg.qr(basis.T).Q
     for _ in range(_PASSES):
-        moved = _total(chunk.T @ (chunk @ basis) for chunk in chunks())
+        moved = torch.zeros_like(basis)
+        for z in centred():
+            moved.addmm_(z.T, z @ basis)
         basis = torch.linalg.qr(moved).Q
-    projected = _covariance(lambda: (chunk @ basis for chunk in chunks())) / (count - 1)
-    variances, rotation = _largest_eigenvectors(projected, most)
+    projected = torch.zeros(width, width, dtype=torch.float64)
+    for z in centred():
+        along = z @ basis
+        projected.addmm_(along.T, along)
+    variances, rotation = _largest_eigenvectors(projected / (count - 1), most)
     return variances, basis @ rotation
 
 
-def _covariance(chunks: Chunks) -> Tensor:
-    return _total(chunk.T @ chunk for chunk in chunks())
+def _moments(points: Iterable[Tensor], n: int) -> tuple[Tensor, Tensor]:
+    """Mean and covariance by one pass. Source: Chan et al. 1979, whose update is a stable one."""
+    count, mean = 0, torch.zeros(n, dtype=torch.float64)
+    scatter = torch.zeros(n, n, dtype=torch.float64)
+    for z in points:
+        own = z.mean(dim=0)
+        step, share = own - mean, len(z) / (count + len(z))
+        scatter.addmm_((z - own).T, z - own).addr_(step, step, alpha=count * share)
+        mean += share * step
+        count += len(z)
+    return mean, scatter / (count - 1)
 
 
 def _largest_eigenvectors(symmetric: Tensor, most: int) -> tuple[Tensor, Tensor]:

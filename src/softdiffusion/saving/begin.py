@@ -29,19 +29,18 @@ _FEW = 3
 def begin_from(
     denoiser: BaseDenoiser,
     path: str | Path,
-    trust: Sequence[str] = (),
     classes: Sequence[str] | None = None,
 ) -> tuple[str, ...]:
     """Copies the weights of a saved model into a denoiser, which is to be trained from there.
 
     Weights and buffers of the network are taken by their names, in the denoiser's own precision.
-    Process, preconditioning and start stay the denoiser's own. Weights that the model lacks, such
+    Process, preconditioning and start stay the denoiser's own. Of classes outside this package the
+    model may have those that the denoiser has. Weights that the model lacks, such
     as those by which a network is told classes, stay as they are and are named.
 
     Arguments:
         denoiser: The denoiser, whose weights are changed.
         path: The folder of a model or of a run (see `model_folder`).
-        trust: Packages or modules whose classes may be built (see `load`).
         classes: The names of the classes that the denoiser will be told.
 
     Returns:
@@ -54,7 +53,7 @@ def begin_from(
             or the model can't be loaded. The denoiser stays as it was.
         ImportError: If a class needs a package that is not installed.
     """
-    model, _ = load(path, trust=(trust,) if isinstance(trust, str) else trust)
+    model, _ = load(path, trust=sorted({type(part).__module__ for part in denoiser.modules()}))
     own = plain(denoiser)
     (config, tensors), (own_config, own_tensors) = to_config(model), to_config(own)
     notes = [*_differences(config, own_config)]

@@ -9,7 +9,8 @@ import torch
 from torch import Tensor
 
 from ..arguments import checked
-from ..checks import ImageLike, check_count, check_data
+from ..checks import ImageLike, ImageSet, check_count
+from ..chunks import Chunks
 from ..corruptions import Corruption
 from ..operators import Diagonal, Matrix, Scale
 from ..random import generators
@@ -51,7 +52,7 @@ class Estimator:
 @checked
 def wasserstein_distance(
     corruption: Corruption,
-    x: ImageLike,
+    x: ImageSet | ImageLike,
     severity_a: float,
     severity_b: float,
     method: Method = "auto",
@@ -67,7 +68,7 @@ def wasserstein_distance(
 
     Arguments:
         corruption: The family of corruptions.
-        x: Images, (N, C, ...).
+        x: Images, (N, C, ...), or a set of them.
         severity_a: One severity.
         severity_b: The other.
         method: "closed" (the formula above), "exact" (optimal assignment, SciPy), "sliced" (by
@@ -84,13 +85,19 @@ def wasserstein_distance(
     """
     severities = torch.tensor([severity_a, severity_b], dtype=torch.float64)
     estimator = Estimator(method, samples, seed)
-    return float(distance_matrix(corruption, x, severities, estimator)[1][0, 1])
+    return float(distance_matrix(corruption, x, severities, estimator, False)[1][0, 1])
 
 
 def distance_matrix(
-    corruption: Corruption, x: ImageLike, severities: Tensor, estimator: Estimator
+    corruption: Corruption,
+    data: ImageSet | ImageLike,
+    severities: Tensor,
+    estimator: Estimator,
+    progress: bool,
 ) -> tuple[str, np.ndarray]:
     """All distances between the images at every two severities.
+
+    The closed form goes through the images once, a part at a time; the estimates take a sample.
 
     Returns:
         The method that was used, and the distances (n, n).
@@ -99,10 +106,10 @@ def distance_matrix(
         ValueError: If "closed" is asked for where its condition fails, or there are no images, or
             not of finite real numbers.
     """
-    x = check_data(x).cpu()  # where the corruptions' own tensors and the solvers are
+    x = Chunks(data)
     method = estimator.method
     if method in ("auto", "closed"):
-        embedding = _isometry(corruption, x, severities)
+        embedding = _isometry(corruption, x, severities, progress)
         if embedding is not None:
             return "closed", torch.cdist(
                 embedding, embedding, compute_mode="donot_use_mm_for_euclid_dist"
@@ -117,19 +124,21 @@ def distance_matrix(
     return method, _sampled(method, corruption, x, severities, estimator)
 
 
-def _isometry(corruption: Corruption, x: Tensor, severities: Tensor) -> Tensor | None:
+def _isometry(
+    corruption: Corruption, x: Chunks, severities: Tensor, progress: bool
+) -> Tensor | None:
     r"""A vector for every severity whose Euclidean distances are the closed-form ones, or None.
 
     In a common eigenbasis they are :math:`\lambda_k(i) \sqrt{E[X_k^2]}`.
     """
     operator = corruption.at(severities)
     if isinstance(operator, Diagonal | Scale) and corruption.transform is not None:
-        root = _root_mean_square(corruption.transform.forward, x)
+        root = _root_mean_square(corruption.transform.forward, x, progress)
         diagonal = operator.diagonal(root.expand(len(severities), *root.shape))
         diagonal = diagonal.expand(len(severities), *root.shape)
     elif isinstance(operator, Matrix) and (joint := _common_eigenbasis(operator.matrix)):
         basis, diagonal = joint
-        root = _root_mean_square(lambda chunk: chunk.flatten(1) @ basis, x)
+        root = _root_mean_square(lambda z: z.double().flatten(1) @ basis, x, progress)
     else:
         return None
     rounding = _ROUNDING * diagonal.abs().max()
@@ -137,10 +146,12 @@ def _isometry(corruption: Corruption, x: Tensor, severities: Tensor) -> Tensor |
     return None if changes_sign.any() else (diagonal * root).flatten(1)
 
 
-def _root_mean_square(coefficients: Callable[[Tensor], Tensor], x: Tensor) -> Tensor:
+def _root_mean_square(
+    coefficients: Callable[[Tensor], Tensor], x: Chunks, progress: bool
+) -> Tensor:
     r"""Returns :math:`\sqrt{E[X_k^2]}` by one pass over the images."""
-    chunks = x.split(4096)
-    power = sum(coefficients(chunk.double()).square().sum(dim=0) for chunk in chunks)
+    chunks = x.read("measuring distances", progress)
+    power = sum(coefficients(chunk).square().sum(dim=0).double() for chunk in chunks)
     return (torch.as_tensor(power) / len(x)).sqrt()
 
 
@@ -160,11 +171,11 @@ def _common_eigenbasis(matrices: Tensor) -> tuple[Tensor, Tensor] | None:
 
 
 def _sampled(
-    method: str, corruption: Corruption, x: Tensor, severities: Tensor, estimator: Estimator
+    method: str, corruption: Corruption, x: Chunks, severities: Tensor, estimator: Estimator
 ) -> np.ndarray:
     generator = torch.Generator().manual_seed(estimator.seed)
     chosen = torch.randperm(len(x), generator=generator)[: estimator.samples]
-    images = x[chosen].double()
+    images = x.at(chosen).double()
     levels = torch.stack([corruption.at(s)(images).flatten(1) for s in severities])
     if method == "sliced":
         return _sliced(levels, generator)

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from ..arguments import checked
-from ..checks import ImageLike, check_count, shown
+from ..checks import ImageLike, ImageSet, check_count, shown
 from ..corruptions import Corruption
 from .curves import Geometric, Linear, Table
 from .distances import Estimator, distance_matrix
@@ -115,19 +115,23 @@ class Wasserstein:
         self.seed = seed
 
     @checked
-    def select(self, corruption: Corruption, data: ImageLike) -> Selection:
+    def select(
+        self, corruption: Corruption, data: ImageSet | ImageLike, progress: bool = True
+    ) -> Selection:
         """Measures the distances on images and chooses the path.
 
         Arguments:
             corruption: The family of corruptions.
-            data: Images, (N, C, ...).
+            data: Images, (N, C, ...), or a set of them, such as `softdiffusion.data.Images`,
+                which is read a part at a time.
+            progress: Whether a bar is shown where it takes more than two seconds.
 
         Raises:
             ValueError: If the candidates do not ascend, the corruption has no such severity, or
                 no path keeps the cap.
         """
         candidates = self._candidates()
-        method, distances = distance_matrix(corruption, data, candidates, self._estimator)
+        method, distances = distance_matrix(corruption, data, candidates, self._estimator, progress)
         path = narrowest_path(distances, self.levels, self.epsilon)
         return Selection(
             candidates=candidates.tolist(),
@@ -162,7 +166,7 @@ class Wasserstein:
 @checked
 def wasserstein(
     corruption: Corruption,
-    data: ImageLike,
+    data: ImageSet | ImageLike,
     max_severity: float,
     sigma: Range,
     levels: int | None = None,
@@ -173,10 +177,11 @@ def wasserstein(
     method: Method = "auto",
     samples: int = 256,
     seed: int = 0,
+    progress: bool = True,
 ) -> Schedule:
     """Chooses the severities by `Wasserstein.select` and returns the schedule.
 
-    The arguments behind `data` are those of `Wasserstein`.
+    The arguments behind `data` are those of `Wasserstein` and of its `select`.
     """
     choice = Wasserstein(
         max_severity,
@@ -190,7 +195,7 @@ def wasserstein(
         samples,
         seed,
     )
-    return choice.select(corruption, data).schedule()
+    return choice.select(corruption, data, progress).schedule()
 
 
 @checked

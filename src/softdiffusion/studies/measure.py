@@ -9,7 +9,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from ..data import Images, Source, measured
+from ..data import Images, Part, Source, measured
 from ..denoisers import BaseDenoiser
 from ..files import check_writable
 from ..priors import DataPrior, GaussianPrior, MixturePrior, Prior
@@ -151,7 +151,7 @@ def _start(
     process = denoiser.process
     if start == "data":
         return DataPrior(process, train.tensor())
-    images = train.batch(measured(len(train)))
+    images = Part(train, measured(len(train)))
     return (GaussianPrior if start == "gaussian" else MixturePrior).fit(process, images)
 
 

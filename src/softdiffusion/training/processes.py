@@ -1,16 +1,19 @@
 """The processes that share a training."""
 
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 import torch
+from torch import distributed
 
 if TYPE_CHECKING:
     from accelerate import Accelerator, PartialState
 
-__all__ = ["check_precision", "own_state", "processes"]
+__all__ = ["check_precision", "from_first", "own_state", "processes"]
+
+Made = TypeVar("Made")
 
 #: Variables by which accelerate trains otherwise, and the values by which it does not; those of
 #: `accelerate launch` among them.
@@ -49,6 +52,26 @@ def processes() -> "PartialState":
                 f"unseen by its configuration; unset {name}."
             )
     return PartialState(cpu=not torch.accelerator.is_available())
+
+
+def from_first(make: Callable[[], Made]) -> Made:
+    """What the first of the processes that train together makes, for all of them.
+
+    It is made once, and so costs its time and memory once. Once `processes` was called, all of
+    them have to ask for it; an error of the first is raised in all.
+    """
+    if not distributed.is_available() or not distributed.is_initialized():
+        return make()
+    told: list[Any] = [None]
+    if distributed.get_rank() == 0:
+        try:
+            told = [make()]
+        except Exception as error:  # or the others would wait for what never comes
+            told = [error]
+    distributed.broadcast_object_list(told)
+    if isinstance(told[0], Exception):
+        raise told[0]
+    return cast(Made, told[0])
 
 
 def check_precision(accelerator: "Accelerator", precision: str) -> None:

@@ -138,7 +138,6 @@ def train(
         begin_from(denoiser, init)
     denoiser.train()
     ema = EMA(denoiser, options.ema).to(device)
-    averages = Averages(denoiser, options.ema_lengths, out, device)
     optimizer = torch.optim.AdamW(
         denoiser.parameters(), lr=options.learning_rate, weight_decay=options.weight_decay
     )
@@ -147,6 +146,7 @@ def train(
     meter = LossMeter()
     rate = torch.tensor(options.learning_rate, dtype=torch.float64)
     network, prepared_optimizer = accelerator.prepare(_Prepared(denoiser), optimizer)
+    averages = Averages(denoiser, options.ema_lengths, out)
     kept = {"times": times.state, "losses": meter.state, "learning_rate": rate}
     kept |= averages.tensors
     state = Checkpoint(denoiser, ema, optimizer, kept, prior, names_of(data, denoiser.classes))

@@ -180,6 +180,65 @@ def test_a_corruption_without_a_transform_is_fitted():
     torch.testing.assert_close(model_covariance(prior), expected, rtol=1e-5, atol=1e-6)
 
 
+class Written(sd.data.Images):
+    """A set that reads images when they are asked for, and remembers how many at once."""
+
+    def __init__(self, images: Tensor):
+        self.name, self.shape = "written", tuple(images.shape[1:])
+        self.images, self.most = images, 0
+
+    def __len__(self):
+        return len(self.images)
+
+    def batch(self, indices):
+        self.most = max(self.most, len(indices))
+        return self.images[indices].float()
+
+
+@pytest.mark.parametrize("shape", [(1, 8, 7), (3, 24, 24)])
+def test_a_set_gives_the_start_of_its_images(shape):
+    images = gaussian_images(natural_spectrum(*shape[1:], shape[0]), 1500).clamp(-1, 1).float()
+    whole = sd.GaussianPrior.fit(process(), images, max_modes=20)
+    found = Written(images)
+    part = sd.GaussianPrior.fit(process(), found, max_modes=20)
+    assert torch.equal(part.modes, whole.modes)
+    assert torch.equal(part.mean, whole.mean)
+    assert found.most <= 2**20 // math.prod(shape)
+    labels = torch.arange(1500) % 2
+    mixtures = [
+        sd.MixturePrior.fit_classes(process(), data, labels, max_modes=5)
+        for data in (images, found)
+    ]
+    assert torch.equal(mixtures[0].means, mixtures[1].means)
+
+
+@pytest.mark.parametrize("family", [sd.GaussianBlur, sd.Pixelate, sd.FadingMask])
+def test_large_images_have_the_modes_of_their_pixels(family):
+    """Above 1,024 numbers an image the suppressed coefficients are left out."""
+    images = gaussian_images(natural_spectrum(24, 24, 2), 1300).clamp(-1, 1).float()
+    soft = process(4.0, corruption=family())
+    prior = sd.GaussianPrior.fit(soft, images, max_modes=40)
+    corrupted = soft.operator(1.0)(images.double()).flatten(1)
+    variances, basis = torch.linalg.eigh(corrupted.T.cov())
+    strongest = slice(-len(prior.modes), None)
+    expected = (basis[:, strongest] * variances[strongest]) @ basis[:, strongest].T
+    u = prior.modes.double().flatten(1)
+    # Half the last place of single precision is what may be left out of an image; and twice the
+    # rounding of a transform in single precision, 2 x 24 products of numbers up to 1.
+    rounding = 2.0**-24 * 2 * 48**0.5
+    assert (prior.mean.flatten() - corrupted.mean(dim=0)).abs().max() < rounding
+    assert (u.T @ u - expected).abs().max() < 2 * rounding * float(variances.max()) ** 0.5
+    share = float(variances[strongest].sum() / variances.sum())
+    assert prior.explained == pytest.approx(share, abs=1e-6)
+
+
+def test_an_image_that_is_not_finite_is_found_in_a_set():
+    images = torch.zeros(1100, 1, 4, 4)
+    images[1050] = math.nan
+    with pytest.raises(ValueError, match="must be finite, but 16 of its 1216 entries"):
+        sd.GaussianPrior.fit(process(), Written(images))
+
+
 # Mixture
 
 

@@ -202,3 +202,18 @@ def test_a_path_needs_one_goal(goal):
 def test_an_unknown_method_is_refused_at_once():
     with pytest.raises(ValueError, match="bogus"):
         Wasserstein(3.0, (0.02, 0.2), levels=3, method="bogus")
+
+
+@pytest.mark.parametrize("method", ["closed", "sliced"])
+def test_a_set_is_measured_as_its_images(method):
+    images = torch.rand(1500, 3, 20, 20, generator=torch.Generator().manual_seed(0)) * 2 - 1
+    chooser = Wasserstein(8.0, (0.02, 0.2), levels=5, candidates=16, method=method, samples=32)
+    whole = chooser.select(BLUR, images)
+    assert chooser.select(BLUR, sd.data.ArrayImages("set", images)) == whole
+
+
+def test_large_images_are_measured_in_single_precision():
+    """Above 1,024 numbers an image, by the rounding of a transform."""
+    images = torch.rand(60, 3, 20, 20, generator=torch.Generator().manual_seed(0)) * 2 - 1
+    single, double = (wasserstein_distance(BLUR, x, 1.0, 2.0) for x in (images, images.double()))
+    assert single == pytest.approx(double, rel=2.0**-24 * 40)

@@ -9,6 +9,7 @@ from safetensors.torch import save
 from torch import Tensor, nn
 
 from ..eight_bit import eight_bit
+from ..rounded import Rounded, floats
 from .extractor import FeatureExtractor, check_file
 
 __all__ = ["ClassifierExtractor", "SmallClassifier"]
@@ -104,10 +105,10 @@ class ClassifierExtractor(FeatureExtractor):
         return features
 
     @torch.no_grad()
-    def classify(self, images: Tensor) -> Tensor:
+    def classify(self, images: Tensor | Rounded) -> Tensor:
         """The class (N,) of every image (N, C, H, W) in [-1, 1], on the CPU."""
         device = self.network.head.weight.device
-        logits = (self.network(eight_bit(batch.to(device))) for batch in images.split(250))
+        logits = (self.network(eight_bit(floats(b).to(device))) for b in images.split(250))
         return torch.cat([rows.argmax(dim=1).cpu() for rows in logits])
 
     def accuracy(self, images: Tensor, labels: Tensor) -> float:

@@ -8,6 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from ..eight_bit import check_images, eight_bit
+from ..rounded import Rounded, floats
 
 __all__ = ["FeatureExtractor", "check_file", "file_sha256"]
 
@@ -66,13 +67,13 @@ class FeatureExtractor(nn.Module, ABC):
         self.check_shape((channels, height, width))
         return self.features(eight_bit(images)).float()
 
-    def extract(self, images: Tensor, batch_size: int = 100) -> Tensor:
+    def extract(self, images: Tensor | Rounded, batch_size: int = 100) -> Tensor:
         """The features of any number of images, on the CPU, computed batch by batch.
 
         A GPU computes them in full float32, so that they are those of a processor.
 
         Arguments:
-            images: (N, C, H, W), float in [-1, 1], on any device.
+            images: (N, C, H, W), float in [-1, 1], on any device, or rounded already.
             batch_size: How many images are computed at once, >= 1.
 
         Returns:
@@ -92,7 +93,7 @@ class FeatureExtractor(nn.Module, ABC):
             disable=len(images) < _MANY,
         )
         with torch.backends.cudnn.flags(enabled=True, allow_tf32=False):
-            return torch.cat([self(batch.to(weights.device)).cpu() for batch in batches])
+            return torch.cat([self(floats(b).to(weights.device)).cpu() for b in batches])
 
     def train(self, mode: bool = True) -> "FeatureExtractor":
         """Stays in evaluation mode whatever `mode` is: statistics of batches must not leak in."""
