@@ -20,13 +20,17 @@ def check_outside(out: Path, data: object) -> None:
 
     Arguments:
         out: The folder to be written to.
-        data: The name of the data; of those, folders of pictures are looked at.
+        data: The name of the data; of those, folders are looked at.
 
     Raises:
         ValueError: If it lies in the folder of the data, and is not hidden there.
     """
     kind, _, path = data.partition(":") if isinstance(data, str) else ("", "", "")
-    if kind != "folder" or not path:
+    if kind in ("hub", "hub-stream"):
+        path = path.partition(":")[0]
+    elif kind != "folder":
+        return
+    if not path:
         return
     folder, place = Path(os.path.expanduser(path)).resolve(), out.resolve()
     if not place.is_relative_to(folder):

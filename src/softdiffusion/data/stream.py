@@ -1,5 +1,6 @@
 """Data sets that are read as they come, without an end and without a length."""
 
+import functools
 import hashlib
 from copy import deepcopy
 from dataclasses import dataclass, field
@@ -49,6 +50,8 @@ class Stream:
         name: What the stream is called in reports.
 
     Attributes:
+        columns: The columns of images and labels.
+        channels: The number of channels.
         shape: The shape (C, H, W) of an image.
         labelled: Whether there are labels.
         classes: The names of the classes, by their numbers, or None.
@@ -94,7 +97,8 @@ class Stream:
         self.labelled = self.columns.label is not None
         self.classes = self.columns.classes
         self.notes = (
-            f"a stream of {dataset.num_shards} shards, mixed in blocks of {self.buffer} rows",
+            f"a stream of {dataset.num_shards} shard{'s' * (dataset.num_shards != 1)}, mixed in "
+            f"blocks of {self.buffer} rows",
             f"{self.channels} channel{'s' * (self.channels > 1)}, as "
             + ("the first picture has" if channels is None else "asked for"),
         )
@@ -114,7 +118,12 @@ class Stream:
             ValueError: If a picture can't be read, or has another size or more channels than the
                 first.
         """
-        return self._decoded([self._next() for _ in range(count)][share])
+        rows = [self._next() for _ in range(count)][share]
+        pixels = [self._pixels(row[self.columns.image], where) for where, row in rows]
+        images = torch.stack(pixels) if pixels else torch.empty(0, *self.shape)
+        label = self.columns.label
+        labels = None if label is None else as_labels([row[label] for _, row in rows])
+        return to_float(images), labels
 
     def state(self) -> dict[str, Any]:
         """Where the stream is, in what JSON can hold."""
@@ -134,17 +143,28 @@ class Stream:
 
     def head(self, count: int) -> ArrayImages:
         """The first images of the data, in the order in which they are stored."""
-        first = [("", row) for row in islice(iter(self.dataset), count)]
-        stored = [row[self.columns.image] for _, row in first]
-        pixels = [self._pixels(picture, f"row {i}") for i, picture in enumerate(stored)]
-        notes = (f"the first {len(first):,} images of a stream", *self.notes)
-        labels = self._labels(first)
-        return ArrayImages(self.name, torch.stack(pixels), labels, self.classes, notes)
+        label = self.columns.label
+        pixels, labels = [], []
+        for i, row in enumerate(islice(iter(self.dataset), count)):
+            pixels.append(self._pixels(row[self.columns.image], f"row {i}"))
+            labels.append(None if label is None else row[label])
+        notes = (f"the first {len(pixels):,} images of a stream", *self.notes)
+        known = None if label is None else as_labels(labels)
+        return ArrayImages(self.name, torch.stack(pixels), known, self.classes, notes)
 
     def digest(self) -> str:
-        """The SHA-256 of the first images, the shards, the seed and the buffer, in hexadecimal."""
+        """The SHA-256 of the first images, the shards, the seed and the buffer, in hexadecimal.
+
+        It is computed once.
+        """
+        return self._digest
+
+    @functools.cached_property
+    def _digest(self) -> str:
         head = self.head(_TELLING)
-        told = (head.digest(), self.dataset.num_shards, self.columns, self.seed, self.buffer)
+        labels = None if head.labels is None else head.labels.tolist()
+        shards = self.dataset.num_shards
+        told = (head.digest(), labels, shards, self.columns, self.seed, self.buffer)
         return hashlib.sha256(repr(told).encode()).hexdigest()
 
     def _next(self) -> Row:
@@ -176,11 +196,6 @@ class Stream:
         at_end = row is None and len(block.rows) > 0
         block.full = at_end or len(block.rows) == self.buffer
 
-    def _decoded(self, rows: list[Row]) -> tuple[Tensor, Tensor | None]:
-        pixels = [self._pixels(row[self.columns.image], where) for where, row in rows]
-        images = torch.stack(pixels) if pixels else torch.empty(0, *self.shape)
-        return to_float(images), self._labels(rows)
-
     def _pixels(self, stored: Any, where: str) -> Tensor:
         """The pixels of a stored picture, uint8 (C, H, W)."""
         where = f"{where} of {self.name}"
@@ -198,10 +213,6 @@ class Stream:
                 "give a size to which all are resized and cropped."
             )
         return pixels
-
-    def _labels(self, rows: list[Row]) -> Tensor | None:
-        label = self.columns.label
-        return None if label is None else as_labels([row[label] for _, row in rows])
 
 
 @dataclass

@@ -1,4 +1,5 @@
 import pickle
+import sys
 
 import numpy as np
 import pytest
@@ -247,6 +248,19 @@ def test_a_configuration_that_is_not_there(saved, tmp_path):
     map_style(2).to_parquet(tmp_path / "p" / "train.parquet")
     with pytest.raises(ValueError, match=r"can't be loaded \(BuilderConfig 'large' not found"):
         data.open(f"hub:{tmp_path / 'p'}:large")
+
+
+def test_a_data_set_in_python_is_a_set_of_images():
+    dataset = map_style(3)
+    assert torch.equal(data.as_set(dataset).tensor(), images([0, 1, 2]))
+    with pytest.raises(TypeError, match="but are an IterableDataset; give .*data.Stream for one"):
+        data.as_set(dataset.to_iterable_dataset())
+
+
+def test_without_its_package_the_extra_is_named(saved, monkeypatch):
+    monkeypatch.setitem(sys.modules, "datasets", None)  # as if it were not installed
+    with pytest.raises(ImportError, match=r"pip install 'softdiffusion\[hub\]'"):
+        data.open(f"hub:{saved}")
 
 
 def test_what_holds_no_images_is_refused(tmp_path):
