@@ -42,6 +42,7 @@ format: $(STAMP)  ## format the code and fix what can be fixed
 
 bench: $(STAMP)  ## print the ratios that the project promises
 	$(BIN)/python benchmarks/run.py
+	$(BIN)/python benchmarks/data.py
 
 wheel: $(STAMP)  ## build the wheel into dist/
 	$(BIN)/python -m build --wheel

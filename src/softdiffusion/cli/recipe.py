@@ -9,7 +9,7 @@ from torch import nn
 
 from ..configuration import to_config
 from ..corruptions import Corruption
-from ..data import Images, Part, Source, measured
+from ..data import Images, Part, Source, Stream, measured, open_stream
 from ..denoisers import Denoiser, Preconditioning
 from ..objectives import Objective
 from ..presets import PRESETS, Preset, named
@@ -226,6 +226,13 @@ class Recipe:
     def data(self) -> Images:
         """The images to train on."""
         return self._data
+
+    def stream(self) -> Stream | None:
+        """The stream to train on, where the data are one; `data` are its first images then."""
+        source = Source.of(vars(self.arguments))
+        if not source.data.startswith("hub-stream:"):
+            return None
+        return open_stream(source.data, size=source.size, channels=source.channels)
 
     def held_out(self) -> Images:
         """The images of the test split, on which the loss is measured."""

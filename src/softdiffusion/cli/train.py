@@ -61,7 +61,7 @@ def _run(arguments: Namespace, is_first: bool) -> None:
     if is_first:
         _describe(arguments, data, denoiser, options)
     _check_network(denoiser, data)
-    kind = (data, denoiser, recipe.built.objective, arguments.images)
+    kind = (recipe.stream() or data, denoiser, recipe.built.objective, arguments.images)
     init = None if arguments.init is None else Path(arguments.init)
     if is_first and init is not None:
         for note in begin_from(denoiser, init, classes=data.classes):

@@ -11,7 +11,6 @@ A cache is a folder:
 - `lock`, held by the process that writes.
 """
 
-import math
 import os
 import shutil
 import time
@@ -27,8 +26,9 @@ import torch
 from torch import Tensor
 
 from ..files import read_json, write_json
+from .tiles import covering, tiles
 
-__all__ = ["Cache", "DamageError", "Facts", "clear", "tidy", "tile_bytes", "tiles"]
+__all__ = ["Cache", "DamageError", "Facts", "clear", "tidy"]
 
 PIXELS, INDEX, CHECKSUMS = "pixels.bin", "index.bin", "checksums.bin"
 _FACTS, LOCK = "cache.json", "lock"
@@ -85,6 +85,24 @@ class Facts:
     checks: tuple[int, int]
     format: int = _FORMAT
 
+    @classmethod
+    def of(cls, found: dict[str, Any]) -> "Facts":
+        """The facts as they come back from JSON.
+
+        Raises:
+            TypeError: If some are missing, or of another kind.
+            KeyError: If it has no shape, notes or checks.
+        """
+        shape = found["shape"]
+        return cls(
+            **found
+            | {
+                "shape": None if shape is None else tuple(shape),
+                "notes": tuple(found["notes"]),
+                "checks": tuple(found["checks"]),
+            }
+        )
+
     def write(self, folder: Path) -> None:
         """Declares the cache to be whole."""
         write_json(folder / _FACTS, asdict(self))
@@ -112,30 +130,20 @@ class Cache:
             os.utime(folder / _FACTS)  # it counts as used now
 
     def _read(self, version: str) -> Facts:
+        path = self.folder / _FACTS
+        if not path.exists():
+            raise FileNotFoundError(f"There is no cache in {self.folder}.")
         try:
-            found: dict[str, Any] = read_json(self.folder / _FACTS)
-            written = found["format"], found["version"]
-            if written != (_FORMAT, version):
-                raise DamageError(f"was written by version {found['version']}")
-            shape = found["shape"]
-            found |= {"shape": shape and tuple(shape), "notes": tuple(found["notes"])}
-            facts = Facts(**found | {"checks": tuple(found["checks"])})
+            facts = Facts.of(read_json(path))
+            if (facts.format, facts.version) != (_FORMAT, version):
+                raise DamageError(f"was written by version {facts.version}")
             checks = tuple(_crc_of(self.folder / name) for name in (INDEX, CHECKSUMS))
             index = self._map(INDEX, RECORD)
-            last = index[-1]
-            size = last["start"] + facts.channels * int(last["height"]) * int(last["width"])
-            sound = (
-                checks == facts.checks
-                and len(index) == facts.pictures
-                and (self.folder / PIXELS).stat().st_size == size
-            )
-        except FileNotFoundError as error:
-            if error.filename or (self.folder / _FACTS).exists():
-                raise DamageError("is damaged") from None
-            raise
+            start, _, height, width = index[-1].tolist()
+            found = (checks, len(index), (self.folder / PIXELS).stat().st_size)
         except (ValueError, TypeError, KeyError, OSError):
-            sound = False
-        if not sound:
+            raise DamageError("is damaged") from None
+        if found != (facts.checks, facts.pictures, start + facts.channels * height * width):
             raise DamageError("is damaged")
         return facts
 
@@ -166,13 +174,13 @@ class Cache:
         index, checksums = self._map(INDEX, RECORD), self._map(CHECKSUMS, CHECKSUM)
         pixels = self._map(PIXELS, np.uint8)
         for picture, top, left, height, width in windows:
-            record = index[picture]
+            start, first, *size = index[picture].tolist()
             part = np.empty((self.facts.channels, height, width), np.uint8)
-            for tile in _covering(record, self.facts, top, left, height, width):
-                values = pixels[tile.start : tile.start + math.prod(tile.shape)]
-                if zlib.crc32(values.data) != checksums[tile.number]:
+            for tile in covering((self.facts.channels, *size), self.facts.side, top, left, part):
+                values = pixels[start + tile.start : start + tile.stop]
+                if zlib.crc32(values.data) != checksums[first + tile.number]:
                     raise _damaged(np.array([picture]))
-                _paste(values.reshape(tile.shape), tile.top - top, tile.left - left, part)
+                tile.paste(values, part)
             yield part
 
     def sizes(self) -> np.ndarray:
@@ -202,60 +210,6 @@ class Cache:
             return np.asarray(np.memmap(self.folder / name, dtype, "r"))
         except (OSError, ValueError):  # it is gone, empty, or no multiple of a record
             raise DamageError("is damaged") from None
-
-
-@dataclass(frozen=True)
-class _Tile:
-    """A tile of a picture: its place there, its number, and where its values start."""
-
-    top: int
-    left: int
-    shape: tuple[int, int, int]
-    number: int
-    start: int
-
-
-def tiles(picture: np.ndarray, side: int) -> Iterator[bytes]:
-    """The values of a picture's tiles, in their order."""
-    for top in range(0, picture.shape[1], side):
-        for left in range(0, picture.shape[2], side):
-            yield picture[:, top : top + side, left : left + side].tobytes()
-
-
-def tile_bytes(channels: int, height: int, width: int, side: int) -> list[int]:
-    """The bytes of a picture's tiles, in their order."""
-    high = [min(side, height - top) for top in range(0, height, side)]
-    wide = [min(side, width - left) for left in range(0, width, side)]
-    return [channels * h * w for h in high for w in wide]
-
-
-def _covering(
-    record: np.void, facts: Facts, top: int, left: int, height: int, width: int
-) -> Iterator[_Tile]:
-    """The tiles of a picture that a window touches."""
-    rows, columns, side = int(record["height"]), int(record["width"]), facts.side
-    across = -(-columns // side)
-    for i in range(top // side, (top + height - 1) // side + 1):
-        high = min(side, rows - i * side)  # all tiles before lie in full rows, or in this one
-        for j in range(left // side, (left + width - 1) // side + 1):
-            wide = min(side, columns - j * side)
-            before = i * side * columns + j * side * high
-            yield _Tile(
-                i * side,
-                j * side,
-                (facts.channels, high, wide),
-                int(record["tile"]) + i * across + j,
-                int(record["start"]) + facts.channels * before,
-            )
-
-
-def _paste(tile: np.ndarray, top: int, left: int, part: np.ndarray) -> None:
-    """Copies what a window, `part`, has of a tile that begins at (top, left) within it."""
-    rows = slice(max(top, 0), min(top + tile.shape[1], part.shape[1]))
-    columns = slice(max(left, 0), min(left + tile.shape[2], part.shape[2]))
-    part[:, rows, columns] = tile[
-        :, rows.start - top : rows.stop - top, columns.start - left : columns.stop - left
-    ]
 
 
 def clear(folder: Path) -> None:

@@ -11,8 +11,9 @@ from typing import BinaryIO
 import numpy as np
 import torch
 
-from .cache import CHECKSUM, CHECKSUMS, INDEX, PIXELS, RECORD, Facts, tidy, tile_bytes, tiles
+from .cache import CHECKSUM, CHECKSUMS, INDEX, PIXELS, RECORD, Facts, tidy
 from .images import to_float
+from .tiles import tile_bytes, tiles
 
 __all__ = ["Draft", "drafting"]
 
@@ -82,8 +83,7 @@ class Draft:
             (CHECKSUMS, _checksums(contents)),
             (INDEX, record.tobytes()),
         ):
-            self._files[name].write(content)
-            self._files[name].flush()
+            self._write(name, content)
         self._count(record, contents)
 
     def seal(self, version: str, notes: tuple[str, ...]) -> None:
@@ -103,6 +103,13 @@ class Draft:
             (checks[0], checks[1]),
         ).write(self.folder)
         tidy(self.folder)
+
+    def _write(self, name: str, content: bytes) -> None:
+        try:
+            self._files[name].write(content)
+            self._files[name].flush()
+        except OSError as error:  # the disk is full
+            raise OSError(error.errno, error.strerror, str(self.folder / name)) from None
 
     def _go_on(self) -> None:
         """Takes over what is there already and whole, and cuts off the rest."""

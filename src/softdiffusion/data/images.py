@@ -140,7 +140,7 @@ class ArrayImages(Images):
 
 def to_float(images: Tensor) -> Tensor:
     """Maps uint8 images from 0, ..., 255 to [-1, 1]; float images stay as they are."""
-    return images if images.is_floating_point() else images.float() / 127.5 - 1
+    return images if images.is_floating_point() else images.float().div_(127.5).sub_(1)
 
 
 def _from_numpy(images: np.ndarray) -> Tensor:

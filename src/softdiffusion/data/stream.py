@@ -98,7 +98,7 @@ class Stream:
             f"{self.channels} channel{'s' * (self.channels > 1)}, as "
             + ("the first picture has" if channels is None else "asked for"),
         )
-        self.restore({"block": 0, "given": 0, **START})
+        self.rewind()
 
     def read(self, count: int, share: slice = slice(None)) -> tuple[Tensor, Tensor | None]:
         """The next images, or this process's share of them.
@@ -120,6 +120,10 @@ class Stream:
         """Where the stream is, in what JSON can hold."""
         place = deepcopy(self._block.place)
         return {"block": self._block.number, "given": self._given, **place}
+
+    def rewind(self) -> None:
+        """Goes to the first row of the first epoch."""
+        self.restore({"block": 0, "given": 0, **START})
 
     def restore(self, state: dict[str, Any]) -> None:
         """Goes to where a stream of the same data, seed and buffer was."""

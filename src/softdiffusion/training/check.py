@@ -6,8 +6,7 @@ from pathlib import Path
 import torch
 
 from ..arguments import checked
-from ..checks import ImageLike
-from ..data import Images, as_set
+from ..data import Images, SetLike, Stream, as_set
 from ..denoisers import BaseDenoiser
 from ..files import check_writable
 from ..objectives import Objective
@@ -27,7 +26,7 @@ __all__ = ["check"]
 @checked
 @own_state()
 def check(
-    data: Images | ImageLike,
+    data: SetLike | Stream,
     denoiser: BaseDenoiser,
     objective: Objective,
     images: int,
@@ -38,7 +37,7 @@ def check(
     seed: int = 0,
     flips: bool = False,
     turns: bool = False,
-    held_out: Images | ImageLike | None = None,
+    held_out: SetLike | None = None,
     init: str | Path | None = None,
 ) -> None:
     """Raises what `train` would raise before its first step, and writes nothing.
@@ -54,7 +53,8 @@ def check(
     options = options or TrainingOptions()
     if images < 1:
         raise ValueError(f"A training needs at least 1 image to train on, not {images}.")
-    data, out = as_set(data), as_path(out)
+    data = data if isinstance(data, Stream) else as_set(data)
+    out = as_path(out)
     init = None if init is None else as_path(init)
     check_savable(denoiser, prior, names_of(data, denoiser.classes))
     _check_weights(denoiser)
@@ -112,7 +112,7 @@ def _check_weights(denoiser: BaseDenoiser) -> None:
 
 
 def _check_held_out(
-    data: Images, held_out: Images | None, denoiser: BaseDenoiser, options: TrainingOptions
+    data: Images | Stream, held_out: Images | None, denoiser: BaseDenoiser, options: TrainingOptions
 ) -> None:
     if held_out is not None:
         check_held_out(held_out, data, denoiser.classes)
@@ -124,7 +124,7 @@ def _check_held_out(
         )
 
 
-def _check_grids(data: Images, prior: Prior | None, options: TrainingOptions) -> None:
+def _check_grids(data: Images | Stream, prior: Prior | None, options: TrainingOptions) -> None:
     if not options.sample_every:
         return
     if prior is None:

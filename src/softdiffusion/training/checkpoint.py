@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import torch
 from safetensors import SafetensorError
@@ -43,6 +44,7 @@ class Checkpoint:
         prior: The start that is kept with the model.
         classes: The names of the classes, if there are any.
         buffers: Buffers of the denoiser that are kept with other values than they have.
+        place: Where a stream of images is, in what JSON can hold.
     """
 
     denoiser: BaseDenoiser
@@ -52,6 +54,7 @@ class Checkpoint:
     prior: Prior | None = None
     classes: tuple[str, ...] | None = None
     buffers: dict[str, Tensor] = field(default_factory=dict)
+    place: dict[str, Any] | None = None
 
 
 class Checkpoints:
@@ -104,6 +107,7 @@ class Checkpoints:
             write_tensors(self._draft / _DENOISER, weights)
             write_tensors(self._draft / _REST, rest)
             state = {"format": _FORMAT, "images": images, "run": self.run}
+            state |= {} if checkpoint.place is None else {"place": checkpoint.place}
             write_json(self._draft / _STATE, state | {"files": _digests(self._draft)})
             for path in (*self._draft.rglob("*"), self._draft):
                 sync(path)
@@ -134,6 +138,7 @@ class Checkpoints:
         for name, tensor in checkpoint.tensors.items():
             tensor.copy_(rest.pop(name))
         _load_optimizer(checkpoint.optimizer, rest)
+        checkpoint.place = read_json(path / _STATE).get("place")
         return _count(path)
 
     def tidy(self) -> None:

@@ -9,7 +9,7 @@ from typing import Any
 from torch import Tensor
 
 from ..configuration import to_config
-from ..data import Images
+from ..data import Images, Stream
 from ..denoisers import BaseDenoiser
 from ..files import locked, read_json, write_json
 from ..objectives import Objective
@@ -30,6 +30,7 @@ _FREE = (
     "decay",
     "decay_shape",
     "ema_every",
+    "compile",
     "workers",
     "log_every",
     "checkpoint_every",
@@ -40,7 +41,7 @@ _FREE = (
 
 
 def described(
-    data: Images,
+    data: Images | Stream,
     denoiser: BaseDenoiser,
     objective: Objective,
     options: TrainingOptions,

@@ -4,14 +4,15 @@ from collections import deque
 from collections.abc import Callable, Generator, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 
-from ..data import DataOrder, Images
+from ..checks import check_labels
+from ..data import DataOrder, Images, Stream
 from .times import stratified
 
 __all__ = ["Batch", "Draws", "load_ahead", "stream"]
@@ -28,21 +29,25 @@ class Batch(NamedTuple):
         noise: Their noise, as `x0`.
         u: The uniform numbers that times are made of, (B,).
         labels: The classes that the network is told, int64, (B,), or None.
+        place: Where a stream was before it gave this batch, or None.
     """
 
     x0: Tensor
     noise: Tensor
     u: Tensor
     labels: Tensor | None
+    place: dict[str, Any] | None = None
 
     def to(self, device: torch.device) -> "Batch":
         """The batch on a device; nobody waits for a copy from pinned memory."""
-        x0, noise, u = (part.to(device, non_blocking=True) for part in self[:3])
-        return Batch(x0, noise, u, None if self.labels is None else self.labels.to(device))
+        parts = (self.x0, self.noise, self.u)
+        x0, noise, u = (part.to(device, non_blocking=True) for part in parts)
+        labels = None if self.labels is None else self.labels.to(device, non_blocking=True)
+        return Batch(x0, noise, u, labels, self.place)
 
     def split(self, parts: int) -> Iterator["Batch"]:
         """The batch in equal parts."""
-        x0, noise, u = (part.chunk(parts) for part in self[:3])
+        x0, noise, u = (part.chunk(parts) for part in (self.x0, self.noise, self.u))
         labels = [None] * parts if self.labels is None else self.labels.chunk(parts)
         return map(Batch, x0, noise, u, labels)
 
@@ -55,30 +60,36 @@ class Draws(Dataset[Batch]):
     its own share of the images alone.
 
     Attributes:
-        data: The images.
+        data: The images; a stream goes on by a batch with every call, whatever the position.
         batch_size: Images a step, over all processes.
         seed: The seed of the training.
         share: Which of them are those of this process.
         flips: Whether every second image on average is mirrored.
         turns: Whether images are turned by a random number of quarter turns.
-        classes: The class of every image, or None if the network is told none.
+        classes: How many classes the network is told.
         label_dropout: The share of labels that are left out.
     """
 
-    data: Images
+    data: Images | Stream
     batch_size: int
     seed: int
     share: slice
     flips: bool = False
     turns: bool = False
-    classes: Tensor | None = None
+    classes: int = 0
     label_dropout: float = 0.0
 
     def __getitem__(self, position: int) -> Batch:
         count, mine = self.batch_size, self.share
-        order = DataOrder(len(self.data), self.seed)
-        indices = order.indices(position, count)
-        x0 = self.data.draw(indices[mine], order.seeds(position, count)[mine])
+        order = DataOrder(1 if isinstance(self.data, Stream) else len(self.data), self.seed)
+        place = None
+        if isinstance(self.data, Stream):
+            place = self.data.state()
+            x0, labels = self.data.read(count, mine)
+        else:
+            indices = order.indices(position, count)[mine]
+            x0 = self.data.draw(indices, order.seeds(position, count)[mine])
+            labels = None if self.data.labels is None else self.data.labels[indices]
         if self.flips:
             x0 = _mirrored(x0, order.flips(position, count)[mine])
         if self.turns:
@@ -86,11 +97,11 @@ class Draws(Dataset[Batch]):
         generator = torch.Generator().manual_seed(stream(self.seed, position, 1))
         noise = torch.randn(count, *self.data.shape, generator=generator)
         u = stratified(count, generator)
-        labels = None
-        if self.classes is not None:
+        labels = check_labels(labels, self.classes, len(x0)) if self.classes else None
+        if labels is not None:
             dropped = torch.rand(count, generator=generator) < self.label_dropout
-            labels = self.classes[indices].masked_fill(dropped, -1)[mine]
-        return Batch(x0, noise[mine], u[mine], labels)
+            labels = labels.masked_fill(dropped[mine], -1)
+        return Batch(x0, noise[mine], u[mine], labels, place)
 
 
 def load_ahead(
@@ -101,13 +112,15 @@ def load_ahead(
     Arguments:
         draws: Draws the batch at a position.
         positions: The positions, in their order.
-        workers: Processes that draw ahead. Without them a thread does, or, if the data use global
-            random numbers, nobody: those are the training's, too.
+        workers: Processes that draw ahead. Without them a thread does, as it does for a stream, or,
+            if the data use global random numbers, nobody: those are the training's, too.
         device: Where the batches are needed.
     """
     pin = device.type == "cuda"
-    if workers:
-        batches: Iterable[Batch | Exception] = DataLoader(
+    if isinstance(draws.data, Stream):
+        batches: Iterable[Batch | Exception] = _by_thread(draws.__getitem__, positions)
+    elif workers:
+        batches = DataLoader(
             _Caught(draws),
             batch_size=None,
             sampler=positions,

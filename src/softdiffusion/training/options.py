@@ -46,6 +46,8 @@ class TrainingOptions:
             without, as guidance needs.
         precision: The mixed precision of accelerate. fp16 needs a GPU; the scale of its loss is
             not kept in checkpoints, so a training that goes on may differ in its last bits.
+        compile: Whether torch compiles the network, which takes a minute or so at the start, and on
+            a GPU replays it as a CUDA graph. Weights keep their names; results differ by rounding.
         workers: Processes that read and augment batches ahead, for each that trains; 0 leaves it to
             a thread. The batches are the same.
         log_every: Images between two rows of `stats.jsonl`.
@@ -73,6 +75,7 @@ class TrainingOptions:
     times: Times = "stratified"
     label_dropout: float = 0.1
     precision: Precision = "no"
+    compile: bool = False
     workers: int = 0
     log_every: int = 6_400
     checkpoint_every: int = 32_000

@@ -12,9 +12,8 @@ import torch
 from torch import Tensor, nn
 
 from ..arguments import checked
-from ..checks import ImageLike
-from ..data import Images, as_set
-from ..denoisers import EMA, BaseDenoiser
+from ..data import SetLike, Stream, as_set
+from ..denoisers import EMA, BaseDenoiser, compiled
 from ..memory import enough_memory
 from ..objectives import Objective
 from ..priors import Prior
@@ -26,7 +25,7 @@ from .averages import Averages
 from .check import check
 from .checkpoint import Checkpoint, Checkpoints, written
 from .claim import alone, claim, described
-from .labels import labels_of, names_of
+from .labels import names_of
 from .loader import Batch, Draws, load_ahead, stream
 from .options import TrainingOptions
 from .processes import own_state, processes
@@ -54,7 +53,7 @@ class _Prepared(nn.Module):
 @checked
 @own_state()
 def train(
-    data: Images | ImageLike,
+    data: SetLike | Stream,
     denoiser: BaseDenoiser,
     objective: Objective,
     images: int,
@@ -65,7 +64,7 @@ def train(
     seed: int = 0,
     flips: bool = False,
     turns: bool = False,
-    held_out: Images | ImageLike | None = None,
+    held_out: SetLike | None = None,
     init: str | Path | None = None,
     progress: bool = True,
 ) -> BaseDenoiser:
@@ -86,7 +85,8 @@ def train(
 
     Arguments:
         data: The training images; with labels, if the denoiser has classes. A tensor or NumPy array
-            (N, C, H, W), float32 in [-1, 1] or uint8, and images of Pillow are taken as well.
+            (N, C, H, W), float32 in [-1, 1] or uint8, images of Pillow and a torch `Dataset` are
+            taken as well, and a stream, which is read from its start on.
         denoiser: The denoiser to train, in place; it knows its process.
         objective: The loss.
         images: How many images to train on, counted with repetition, and rounded up to whole
@@ -120,7 +120,7 @@ def train(
     from tqdm import tqdm
 
     options = options or TrainingOptions()
-    data = as_set(data)
+    data = data if isinstance(data, Stream) else as_set(data)
     held_out = None if held_out is None else as_set(held_out)
     out, init = as_path(out), None if init is None else as_path(init)
     asked: dict[str, Any] = {"options": options, "seed": seed}
@@ -147,6 +147,8 @@ def train(
     rate = torch.tensor(options.learning_rate, dtype=torch.float64)
     network, prepared_optimizer = accelerator.prepare(_Prepared(denoiser), optimizer)
     averages = Averages(denoiser, options.ema_lengths, out)
+    if options.compile:
+        compiled(denoiser)
     kept = {"times": times.state, "losses": meter.state, "learning_rate": rate}
     kept |= averages.tensors
     state = Checkpoint(denoiser, ema, optimizer, kept, prior, names_of(data, denoiser.classes))
@@ -158,7 +160,7 @@ def train(
         share=slice(accelerator.process_index, None, accelerator.num_processes),
         flips=flips,
         turns=turns,
-        classes=labels_of(data, denoiser.classes),
+        classes=denoiser.classes,
         label_dropout=options.label_dropout,
     )
     validation = None if held_out is None else Validation(held_out, objective)
@@ -194,6 +196,8 @@ def train(
         if is_first:
             stack.enter_context(alone(out))
         start = checkpoints.restore(state)
+        if isinstance(data, Stream):
+            data.rewind() if state.place is None else data.restore(state.place)
         if start < images and float(rate) != options.learning_rate:
             warnings.warn(
                 f"The learning rate was {float(rate):g} up to {start} images, and is "
@@ -247,7 +251,7 @@ def train(
             if signum or not reads_late or _is_due(position, options):
                 reading.check(options)
             if is_first and (position > start or (signum and not start)):
-                state.buffers = buffers
+                state.buffers, state.place = buffers, batch.place
                 keep(position, ending=signum != 0)
                 state.buffers = {}
             if signum:
@@ -291,6 +295,7 @@ def train(
             check_finite("loss of the average", accelerator.gather(loss), images, options)
         if is_first:
             if start < images:
+                state.place = data.state() if isinstance(data, Stream) else None
                 keep(images, ending=True)
             with written("The model"):
                 save(out / "final", ema, prior, state.classes)

@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 
 from ..arguments import checked
-from ..data import Images
+from ..data import Images, Stream
 from ..denoisers import BaseDenoiser
 from ..objectives import Objective
 from ..random import generators, randn
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 __all__ = ["Validation", "check_held_out"]
 
 
-def check_held_out(held_out: Images, data: Images, classes: int) -> None:
+def check_held_out(held_out: Images, data: Images | Stream, classes: int) -> None:
     """Raises unless images that are held out are of the kind that a training sees.
 
     Arguments:

@@ -22,6 +22,19 @@ def test_nearest_neighbours_are_those_of_the_full_distance_matrix(training, test
     torch.testing.assert_close(distances.double(), matrix.min(dim=1).values, atol=1e-5, rtol=1e-5)
 
 
+def test_a_bank_that_is_looked_through_in_parts_and_kept_in_8_bits():
+    """In parts of 2,000 vectors."""
+    generator = torch.Generator().manual_seed(0)
+    bank = torch.randint(256, (5000, 2000), generator=generator, dtype=torch.uint8)
+    queries = bank[torch.tensor([4999, 0, 2500, 1999, 2000])].clone()
+    queries[2:, ::3] += 1
+    distances, indices = NearestNeighbours(bank)(queries)
+    assert indices.tolist() == [4999, 0, 2500, 1999, 2000]
+    expected = (queries.double() - bank[indices].double()).norm(dim=1)
+    torch.testing.assert_close(distances.double(), expected)
+    assert distances[0] == distances[1] == 0
+
+
 @pytest.mark.parametrize("features", [False, True])
 def test_copies_are_all_flagged_and_their_origin_is_found(training, test_images, features):
     chosen = torch.arange(100, 150)

@@ -291,7 +291,10 @@ def test_settings_out_of_range_are_refused(options, message):
     "wrong, message",
     [
         ({"data": None}, "data of train must be a tensor, .* but is None"),
-        ({"data": torch.utils.data.TensorDataset(torch.zeros(1))}, "data of train must be"),
+        (
+            {"data": torch.utils.data.TensorDataset(torch.zeros(1))},
+            "item 0 of data is torch.float32 of shape",
+        ),
         ({"denoiser": "net"}, "denoiser of train must be a BaseDenoiser, but is 'net'"),
         ({"objective": None}, "objective of train must be an Objective, but is None"),
         ({"images": 64.5}, "images of train must be a whole number, but is 64.5"),
@@ -321,3 +324,21 @@ def test_arrays_and_pictures_are_trained_on(kind, tmp_path):
     sd.train(data, denoiser, sd.StepMatched(10), 8, out=tmp_path, progress=False)
     claimed = json.loads((tmp_path / "training.json").read_text())
     assert claimed["data"] == ArrayImages("data", torch.from_numpy(levels)).digest()
+
+
+@pytest.mark.slow
+@pytest.mark.filterwarnings("ignore:.torch.jit.script:DeprecationWarning")  # by the compiler
+def test_a_compiled_training_is_the_plain_one_and_goes_on_as_such(tmp_path):
+    """To rounding, under the same names."""
+
+    def network():
+        torch.manual_seed(0)
+        return sd.SmallUNet(1, 8, (1,), attention=False)
+
+    plain, plain_average = run(tmp_path / "plain", 48, network())
+    run(tmp_path / "both", 24, network(), compile=True)
+    both, average = run(tmp_path / "both", 48, network())
+    for one, other in ((plain, both), (plain_average, average)):
+        assert one.state_dict().keys() == other.state_dict().keys()
+        for name, weight in one.state_dict().items():
+            torch.testing.assert_close(weight, other.state_dict()[name], rtol=1e-3, atol=1e-4)
