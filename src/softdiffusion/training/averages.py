@@ -113,7 +113,7 @@ def kept_in(run: Path, images: int | None = None) -> list[tuple[float, int]]:
     if not kept:
         raise ValueError(
             f"{run} has kept no averages from which others are made; train with --ema_lengths "
-            "[0.05,0.1]."
+            "0.05 0.1."
         )
     first = min(count for _, count in kept)
     if images is not None and images < first:
