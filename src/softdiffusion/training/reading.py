@@ -87,6 +87,11 @@ class Reading:
         self._here()
         return self._norm
 
+    @property
+    def finite_norm(self) -> float | None:
+        """The norm of the gradient, or None if it is not finite."""
+        return float(self.norm) if torch.isfinite(self.norm) else None
+
     def check(self, options: TrainingOptions) -> None:
         """Raises unless the step may be taken.
 

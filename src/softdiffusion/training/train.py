@@ -137,7 +137,8 @@ def train(
     if init is not None:
         begin_from(denoiser, init)
     denoiser.train()
-    ema = EMA(denoiser, options.ema).to(device)
+    ema = EMA(denoiser, options.ema)
+    ema.denoiser.to(device)  # its count stays where it is asked for
     optimizer = torch.optim.AdamW(
         denoiser.parameters(), lr=options.learning_rate, weight_decay=options.weight_decay
     )
@@ -274,20 +275,17 @@ def train(
                 learn(late)
                 late = None
             bar.update(options.batch_size)
-            measured: dict[str, Any] = {}
-            if validation is not None and is_validated:
-                measured = validation(ema, options.batch_size, accelerator)
-            if is_first and is_logged:
-                now = time.perf_counter()
-                speed = (done - clock_images) / (now - clock)
-                clock, clock_images = now, done
-                row: dict[str, Any] = {"images": done, **meter.read()}
-                finite = torch.isfinite(reading.norm)
-                row |= {"gradient_norm": float(reading.norm) if finite else None}
-                row |= {"learning_rate": group["lr"], "images_per_second": speed, **measured}
-                records.write(row)
-                trackers.write(row)
+            if is_logged:
+                speed = (done - clock_images) / (time.perf_counter() - clock)
+                row = {"images": done, **meter.read(), "gradient_norm": reading.finite_norm}
+                row |= {"learning_rate": group["lr"], "images_per_second": speed}
+                if validation is not None and is_validated:
+                    row |= validation(ema, len(t), accelerator)
+                if is_first:
+                    records.write(row)
+                    trackers.write(row)
                 bar.set_postfix(loss=f"{row['loss']:.4g}")
+                clock, clock_images = time.perf_counter(), done
 
         if start < images:
             with torch.no_grad():
@@ -327,7 +325,7 @@ def _draw(path: Path, ema: EMA, prior: Prior) -> None:
     from ..plots import save_grid
 
     noise = generators(0, range(16))
-    x1 = prior.sample(16, generator=noise).to(next(ema.buffers()).device)
+    x1 = prior.sample(16, generator=noise).to(next(ema.denoiser.parameters()).device)
     grid = MultistepSampler(ema.process, ema, steps=20)(x1, generator=noise).cpu()
     with written(str(path)):
         save_grid(grid, path)
