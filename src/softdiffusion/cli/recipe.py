@@ -232,8 +232,9 @@ class Recipe:
         source = Source.of(vars(self.arguments))
         if not source.data.startswith("hub-stream:"):
             return None
-        known = {"size": source.size, "channels": source.channels}
-        return open_stream(source.data, seed=self.arguments.seed, **known)
+        return open_stream(
+            source.data, size=source.size, channels=source.channels, seed=self.arguments.seed
+        )
 
     def held_out(self) -> Images:
         """The images of the test split, on which the loss is measured."""
