@@ -64,8 +64,8 @@ def _run(arguments: Namespace, is_first: bool) -> None:
     kind = (recipe.stream() or data, denoiser, recipe.built.objective, arguments.images)
     init = None if arguments.init is None else Path(arguments.init)
     if is_first and init is not None:
-        for note in begin_from(denoiser, init, classes=data.classes):
-            print(f"begins from {init}: {note}")
+        notes = begin_from(denoiser, init, classes=data.classes)
+        print("; ".join((f"begins with the weights of {init}", *notes)))
     held_out = recipe.held_out() if options.validate_every else None
     settings = {
         "out": arguments.out,
