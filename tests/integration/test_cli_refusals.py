@@ -106,6 +106,16 @@ def test_a_wrong_value_is_named_and_nothing_is_written(command, trained, tmp_pat
 
 
 @pytest.mark.parametrize(
+    "command", ["sample --count 1", "evaluate --count 60 --samplers NaiveSampler --steps 2"]
+)
+def test_a_network_is_compiled_by_a_compiler(command, trained, tmp_path, refused, monkeypatch):
+    monkeypatch.setenv("PATH", str(tmp_path))
+    monkeypatch.delenv("CXX", raising=False)
+    line = refused(f"{command} --compile true --model {trained} --out {tmp_path / 'out'}")
+    assert re.search(r"takes a C\+\+ compiler; install g\+\+", line), line
+
+
+@pytest.mark.parametrize(
     "command",
     [
         f"{TINY} --data folder:DATA --out DATA/runs/a",
