@@ -36,7 +36,7 @@ from .labels import captions
 from .models import add_data, data_named, load_model, model_digest
 from .page import write_page
 from .parser import Parser
-from .places import MOST, check_outside
+from .places import check_outside
 from .rows import Rows
 from .sample import add_sampling, guided
 from .samplers import sampler_class
@@ -48,6 +48,9 @@ __all__ = ["parser", "run"]
 
 #: Images in the grid of a row.
 _SHOWN = 64
+
+#: The images that are measured at most: all are in memory, in 8 bits, with their features.
+_MOST = 1_000_000
 
 #: Real images that are in memory as numbers at once, before they are rounded.
 _CHUNK = 1024
@@ -116,7 +119,7 @@ def _run(arguments: Namespace, team: Team) -> None:
         raise ValueError("Nothing is to be measured; name at least one of --samplers and --steps.")
     kinds = _samplers(chosen, arguments.nu, arguments.shift)
     Evaluator.check_count("Images", arguments.count)
-    check_count("--count", arguments.count, 1, MOST)
+    check_count("--count", arguments.count, 1, _MOST)
     source = data_named(arguments)
     check_outside(out, source and source.data)
     denoiser, prior = load_model(arguments.model, arguments.trust, arguments.device)

@@ -6,10 +6,7 @@ from pathlib import Path
 
 from ..files import existing
 
-__all__ = ["MOST", "check_outside", "check_room"]
-
-#: The images that a command draws at most: of each the index chooses the noise.
-MOST = 2**32
+__all__ = ["check_outside", "check_room"]
 
 #: What a small file takes on a disk, in bytes.
 _BLOCK = 4096

@@ -21,7 +21,7 @@ from .drawing import drawn
 from .labels import captions, numbers
 from .models import add_model, load_model, recipe_of
 from .parser import Parser
-from .places import MOST, check_outside, check_room
+from .places import check_outside, check_room
 from .samplers import add_sampler, set_steps
 from .team import Team, joined
 
@@ -29,6 +29,9 @@ __all__ = ["add_sampling", "parser", "run"]
 
 #: Images in the grid and in the animation.
 _SHOWN = 64
+
+#: The images that are drawn at most: of each the index, of 32 bits, chooses the noise.
+_MOST = 2**32
 
 #: The name of an image without its suffix; other digits than those of ASCII are none.
 _NUMBER = re.compile("[0-9]+")
@@ -124,7 +127,7 @@ def _run(arguments: Namespace, team: Team) -> None:
     from tqdm import tqdm
 
     count: int = arguments.count
-    check_count("--count", count, 1, MOST)
+    check_count("--count", count, 1, _MOST)
     check_outside(arguments.out, recipe_of(arguments.model).get("data"))
     denoiser, prior = load_model(arguments.model, arguments.trust, arguments.device)
     denoiser = guided(denoiser, arguments.guidance, arguments.model)
