@@ -390,6 +390,7 @@ def test_different_sizes_need_a_size_with_a_cache_too(folder, kept):
         ValueError, match=r"000\.png has 12 x 12 .*015\.png has 12 x 10.*give a siz"
     ):
         opened(folder, kept).tensor()
+    assert [path.name for path in place(kept).iterdir()] == ["lock"]
 
 
 def test_a_cache_that_can_not_be_written_is_named(folder, kept):
