@@ -12,7 +12,7 @@ A cache is a folder:
 """
 
 import os
-import shutil
+import re
 import time
 import zlib
 from collections.abc import Iterator
@@ -32,6 +32,10 @@ __all__ = ["Cache", "DamageError", "Facts", "clear", "tidy"]
 
 PIXELS, INDEX, CHECKSUMS = "pixels.bin", "index.bin", "checksums.bin"
 _FACTS, LOCK = "cache.json", "lock"
+_FILES = {PIXELS, INDEX, CHECKSUMS, _FACTS, f".{_FACTS}.draft", LOCK}
+
+#: The names of caches.
+_NAME = re.compile(r"[0-9a-f]{64}")
 
 #: Where a picture begins among the values and among the tiles, and how large it is.
 RECORD = np.dtype([("start", "<u8"), ("tile", "<u8"), ("height", "<u4"), ("width", "<u4")])
@@ -219,16 +223,20 @@ def clear(folder: Path) -> None:
 
 
 def tidy(folder: Path) -> None:
-    """Deletes the caches beside this one that were not opened for 30 days."""
+    """Deletes the caches beside this one that were not opened for 30 days, and nothing else."""
     for other in folder.parent.iterdir():
-        if _is_name(other.name) and other != folder and other.is_dir():
-            times = [file.stat().st_mtime for file in other.iterdir()]
-            if max(times, default=0) < time.time() - _OLD:
-                shutil.rmtree(other, ignore_errors=True)
+        if other != folder and _NAME.fullmatch(other.name):
+            with suppress(OSError):  # another process does the same, or it is another user's
+                _delete_if_old(other)
 
 
-def _is_name(name: str) -> bool:
-    return len(name) == 64 and set(name) <= set("0123456789abcdef")
+def _delete_if_old(folder: Path) -> None:
+    files = list(folder.iterdir())
+    last = max((file.stat().st_mtime for file in files), default=0)
+    if {file.name for file in files} <= _FILES and last < time.time() - _OLD:
+        for file in files:
+            file.unlink()
+        folder.rmdir()
 
 
 def _crc_of(path: Path) -> int:

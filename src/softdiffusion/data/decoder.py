@@ -62,8 +62,8 @@ class Decoder:
         """The pixels of all pictures from one on, each with its index, in their order.
 
         Raises:
-            ValueError: If one or more can't be read, once all others have been given; or if a
-                process that decodes was ended.
+            ValueError: If one or more can't be read, once all others have been given.
+            ChildProcessError: If a process that decodes was ended.
         """
         from tqdm import tqdm
 
@@ -124,7 +124,7 @@ def _decoded(blocks: _Blocks, is_long: bool) -> Iterator[tuple[int, list[_Result
         if "worker" not in str(error):
             raise
         reason = " ".join(str(error).split()).rstrip(".")
-        raise ValueError(
+        raise ChildProcessError(
             f"A process that decodes pictures has ended ({reason}), perhaps since memory ran out; "
             "the same command goes on where it was."
         ) from None

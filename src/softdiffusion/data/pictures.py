@@ -100,7 +100,7 @@ class Pictures:
 
         Raises:
             ValueError: If files can't be read, or have other sizes than they should.
-            OSError: If the cache can't be written.
+            OSError: If the cache can't be written, or a process that decodes was ended.
         """
         if self._decoded is None:
             self._decoded = self._in_memory() if self.place is None else self._whole(self.place)
@@ -135,17 +135,22 @@ class Pictures:
 
     def _fill(self, place: Path) -> None:
         decoder = self._decoder()
-        with drafting(place, len(self), self.channels, self.shape) as draft:
-            for index, picture in decoder.pictures(draft.count):
-                self._check(decoder, index, picture)
-                if index == draft.count:  # or one before can't be read, which is said at the end
-                    draft.append(picture)
-            draft.seal(__version__, self._about)
+        try:
+            with drafting(place, len(self), self.channels, self.shape) as draft:
+                for index, picture in decoder.pictures(draft.count):
+                    self._check(decoder, index, picture)
+                    if index == draft.count:  # or one before can't be read, as is said at the end
+                        draft.append(picture)
+                draft.seal(__version__, self._about)
+        except ValueError:  # these pictures make no set, and others will have another place
+            clear(place)
+            raise
 
     def _mend(self, cache: Cache, damaged: tuple[int, ...]) -> None:
-        decoder = self._decoder() if damaged else None
+        if not damaged:
+            return
+        decoder = self._decoder()
         for index in damaged:
-            assert decoder is not None
             cache.mend(index, decoder.picture(index))
             name = decoder.source.named(index)
             _say(f"The picture {name} was damaged in {cache.folder}, and is decoded again.")

@@ -350,20 +350,27 @@ def test_one_process_builds_what_others_wait_for_and_go_on_with(large, digest, k
         assert read == "" and first.returncode == -signal.SIGKILL
 
 
+def age(folder):
+    for path in (*folder.iterdir(), folder):
+        os.utime(path, (1, 1))
+
+
 def test_caches_that_nobody_opens_are_deleted_when_another_is_made(folder, kept):
     opened(folder, kept).tensor()
     old = place(kept)
-    for path in old.iterdir():
-        os.utime(path, (1, 1))
-    (kept / "notes").mkdir()
-    os.utime(kept / "notes", (1, 1))
+    others = [kept / "notes", kept / ("0" * 64)]  # not written here
+    for other in others:
+        other.mkdir()
+        (other / "pixels.txt").touch()
+        age(other)
+    age(old)
     opened(folder, kept)  # counts as use
     opened(folder, kept, size=8).tensor()
     assert old.exists()
-    for path in old.iterdir():
-        os.utime(path, (1, 1))
+    age(old)
     opened(folder, kept, size=9).tensor()
-    assert not old.exists() and (kept / "notes").exists() and len(list(kept.iterdir())) == 3
+    assert not old.exists() and len(list(kept.iterdir())) == 4
+    assert all((other / "pixels.txt").exists() for other in others)
 
 
 def test_all_files_that_can_not_be_read_are_named_with_a_cache_too(tmp_path, kept):
@@ -383,6 +390,7 @@ def test_different_sizes_need_a_size_with_a_cache_too(folder, kept):
         ValueError, match=r"000\.png has 12 x 12 .*015\.png has 12 x 10.*give a siz"
     ):
         opened(folder, kept).tensor()
+    assert [path.name for path in place(kept).iterdir()] == ["lock"]
 
 
 def test_a_cache_that_can_not_be_written_is_named(folder, kept):
