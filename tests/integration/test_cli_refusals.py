@@ -44,7 +44,7 @@ WRONG = {
     # Beyond what a command can do
     f"{TINY} --out OUT --batch_size 9999999999999": "batch_size must be at most 1,000,000, but is",
     f"{TINY} --out OUT --images 99999999999999999999": r"--images must be in \[1, 999999999999\],",
-    "sample --model RUN --out OUT --count 1000000000000": r"--count must be in \[1, 4294967296\], but",
+    "sample --model RUN --out OUT --count 1000000000000": r"--count must be in \[1, 4294967296\],",
     "evaluate --model RUN --out OUT --count 1000000000000": r"--count must be in \[1, 1000000\],",
     "sample --model RUN --out OUT --count 1 --seed 99999999999999999999": r"in \[-2\^63, 2\^63\)",
     f"{TINY} --out OUT --size 1": r"does not take images of \(1, 1, 1\) .*; choose another --size",
