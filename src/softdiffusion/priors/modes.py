@@ -72,7 +72,7 @@ def surviving_modes(
     found = _components(corrupted, count, coordinates.size, max_modes)
     mean, variances = found.mean, found.variances
     n = chunks.shape.numel()
-    rounding = n * torch.finfo(torch.float64).eps * variances.max()
+    rounding = n * torch.finfo(torch.float64).eps * variances[:1]  # the largest, if there is one
     sigma = process.sigma(1.0).to(variances)
     kept = int((variances > torch.maximum(tolerance * sigma**2, rounding)).sum())
     # Centred images span one direction fewer than there are images.
@@ -133,10 +133,12 @@ def _by_subspace_iteration(centred: Passes, count: int, n: int, most: int) -> tu
             break
     basis = torch.linalg.qr(basis.T).Q
     for _ in range(_PASSES):
-        moved = torch.zeros_like(basis)
-        for z in centred():
-            moved.addmm_(z.T, z @ basis)
-        basis = torch.linalg.qr(moved).Q
+        # These only turn the basis, for which single precision will do.
+        moved = torch.zeros_like(basis, dtype=torch.float32)
+        single = basis.float()
+        for z in map(Tensor.float, centred()):
+            moved.addmm_(z.T, z @ single)
+        basis = torch.linalg.qr(moved.double()).Q
     projected = torch.zeros(width, width, dtype=torch.float64)
     for z in centred():
         along = z @ basis

@@ -159,6 +159,15 @@ def test_without_noise_all_modes_survive():
     assert torch.equal(prior.sample(5)[:, :, 0], torch.ones(5, 1, 3))
 
 
+def test_nothing_survives_a_flow_of_large_images():
+    """Whose coefficients are all left out, blurred or not."""
+    images = gaussian_images(natural_spectrum(40, 40), 10)
+    for soft in (sd.presets.rectified_flow().process, sd.presets.blurred_flow().process):
+        prior = sd.GaussianPrior.fit(soft, images)
+        assert torch.equal(prior.mean, torch.zeros(1, 40, 40))
+        assert prior.modes.shape == (0, 1, 40, 40)
+
+
 def test_nothing_survives_a_flow():
     soft = sd.SoftDiffusion(sd.Scaling(), schedules.linear((0.0, 1.0), (0.0, 1.0)))
     prior = sd.GaussianPrior.fit(soft, gaussian_images(natural_spectrum(4, 4), 10))
