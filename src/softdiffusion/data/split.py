@@ -78,8 +78,9 @@ class Split(Stored):
         content = hashlib.sha256(repr((self.name, *settings)).encode())
         stamps = {self.name: self.stamps, self._other: map(_stamp, self._other_files())}
         for name in ("train", "test"):
-            for parts, stamp in zip(self.layout.files[name], stamps[name], strict=True):
-                content.update(os.fsencode("/".join((name, *parts))) + repr(stamp).encode())
+            paths = ["/".join(parts) for parts in self.layout.files[name]]
+            content.update(os.fsencode("\0".join((name, *paths))))
+            content.update(np.array(list(stamps[name]), np.int64).tobytes())
         return content.hexdigest()
 
     def labels(self) -> Tensor | None:
