@@ -133,7 +133,7 @@ def run(arguments: Namespace) -> None:
             "another --out, give --animation true, or delete the file."
         )
     if arguments.compile:
-        compiled(denoiser, any_size=True)
+        compiled(denoiser)
     start = time.perf_counter()
     noise = generators(arguments.seed, range(arguments.count))
     x1 = prior.sample(arguments.count, generator=noise, labels=labels)
