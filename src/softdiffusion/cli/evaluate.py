@@ -153,7 +153,7 @@ def _run(arguments: Namespace, team: Team) -> None:
         evaluator = Evaluator(known[0], unknown[0], features, data=train.name)
         by_class = ClassEvaluator(known, unknown, features) if denoiser.classes else None
     if arguments.compile and wanted:
-        compiled(denoiser, any_size=True)
+        compiled(denoiser)
     names = class_names(arguments.model)
     left_out = []
     size = team.size(arguments.count, arguments.batch_size)

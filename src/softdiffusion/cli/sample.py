@@ -149,7 +149,7 @@ def _run(arguments: Namespace, team: Team) -> None:
     if arguments.dry_run:
         return
     if arguments.compile:
-        compiled(denoiser, any_size=True)
+        compiled(denoiser)
     folder = arguments.out / "images"
     if team.is_first:
         _check_place(arguments, prior.sample(1, generators(0, [0])).numel())

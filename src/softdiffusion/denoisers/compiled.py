@@ -13,12 +13,13 @@ Same = TypeVar("Same", bound=BaseDenoiser)
 
 
 @checked
-def compiled(denoiser: Same, *, any_size: bool = False) -> Same:
+def compiled(denoiser: Same) -> Same:
     """A denoiser whose networks torch compiles, in place, when they are first called.
 
     What is around a network stays Python, its checks and sentences with it. Modules and weights
     keep their names, so that saving, loading and averages do not notice; a copy, and so an
-    average, is plain until it is compiled itself. Results differ by rounding.
+    average, is plain until it is compiled itself. Results differ by rounding. Batches of a second
+    size are compiled once more, and those of any further size run by that.
 
     On a GPU the network is replayed as a CUDA graph, which spares small networks the launches.
     The next replay overwrites what it returns; what a denoiser predicts is computed from that, and
@@ -26,8 +27,6 @@ def compiled(denoiser: Same, *, any_size: bool = False) -> Same:
 
     Arguments:
         denoiser: The denoiser, which is returned; on the device where it stays.
-        any_size: Whether one compilation serves batches of any size. Otherwise another size is
-            compiled anew, which suits a training, whose batches are of one.
 
     Raises:
         ValueError: If there is no network in it, or no compiler for that of a CPU.
@@ -39,5 +38,5 @@ def compiled(denoiser: Same, *, any_size: bool = False) -> Same:
         on_gpu = any(weight.is_cuda for weight in network.parameters())
         if not on_gpu and not any(map(shutil.which, (os.environ.get("CXX", "g++"), "clang++"))):
             raise ValueError("To compile for a CPU takes a C++ compiler; install g++.")
-        network.compile(dynamic=any_size or None, mode="reduce-overhead" if on_gpu else None)
+        network.compile(mode="reduce-overhead" if on_gpu else None)
     return denoiser

@@ -175,7 +175,7 @@ def test_compiled_networks_predict_the_same_to_rounding(tmp_path):
     """By inductor, in batches of two sizes; the gradients, too, and what was saved."""
     torch._dynamo.reset()
     denoiser = DENOISERS["small"]()
-    fast = compiled(copy.deepcopy(denoiser), any_size=True)
+    fast = compiled(copy.deepcopy(denoiser))
     for count in (4, 3):
         torch.testing.assert_close(
             fast(IMAGES[:count], TIMES[:count]), denoiser(IMAGES[:count], TIMES[:count])
