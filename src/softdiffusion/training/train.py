@@ -229,7 +229,7 @@ def train(
         late: Reading | None = None
 
         for position, batch in zip(positions, batches, strict=True):
-            torch.manual_seed(stream(seed, position, 3, accelerator.process_index))  # for dropout
+            _seed(stream(seed, position, 3, accelerator.process_index), device)  # for dropout
             buffers = {name: buffer.clone() for name, buffer in denoiser.named_buffers()}
             t, weight = times.at(batch.u)
             losses: list[Tensor] = []
@@ -299,6 +299,13 @@ def train(
                 save(out / "final", ema, prior, state.classes)
         accelerator.wait_for_everyone()
     return ema.denoiser
+
+
+def _seed(seed: int, device: torch.device) -> None:
+    """Seeds what a device draws from; `torch.manual_seed` asks for devices that are not there."""
+    torch.default_generator.manual_seed(seed)
+    if device.type != "cpu":
+        torch.get_device_module(device).manual_seed(seed)
 
 
 def _parts(
