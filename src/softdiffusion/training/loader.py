@@ -45,6 +45,12 @@ class Batch(NamedTuple):
         labels = None if self.labels is None else self.labels.to(device, non_blocking=True)
         return Batch(x0, noise, u, labels, self.place)
 
+    def pinned(self) -> "Batch":
+        """The batch in memory from which a GPU copies by itself."""
+        x0, noise, u = (part.pin_memory() for part in (self.x0, self.noise, self.u))
+        labels = None if self.labels is None else self.labels.pin_memory()
+        return Batch(x0, noise, u, labels, self.place)
+
     def split(self, parts: int) -> Iterator["Batch"]:
         """The batch in equal parts."""
         x0, noise, u = (part.chunk(parts) for part in (self.x0, self.noise, self.u))
@@ -117,8 +123,12 @@ def load_ahead(
         device: Where the batches are needed.
     """
     pin = device.type == "cuda"
+
+    def draw(position: int) -> Batch:
+        return draws[position].pinned() if pin else draws[position]
+
     if isinstance(draws.data, Stream):
-        batches: Iterable[Batch | Exception] = _by_thread(draws.__getitem__, positions)
+        batches: Iterable[Batch | Exception] = _by_thread(draw, positions)
     elif workers:
         batches = DataLoader(
             _Caught(draws),
@@ -129,9 +139,9 @@ def load_ahead(
             pin_memory=pin,
         )
     elif draws.data.uses_global_random:
-        batches = map(draws.__getitem__, positions)
+        batches = map(draw, positions)
     else:
-        batches = _by_thread(draws.__getitem__, positions)
+        batches = _by_thread(draw, positions)
     for batch in batches:
         if isinstance(batch, Exception):
             raise batch
