@@ -5,7 +5,9 @@ a graph has no numbers yet.
 """
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from contextvars import ContextVar
 from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
@@ -37,6 +39,7 @@ __all__ = [
     "is_traced",
     "per_sample",
     "shown",
+    "trusted",
 ]
 
 #: The largest number that any argument may be. Losses take fourth powers of a noise level, and
@@ -69,13 +72,32 @@ class ImageSet(Protocol):
         """The images at these indices, (B, C, ...), in [-1, 1]: the same every time."""
 
 
+#: Whether values are trusted.
+_TRUSTED = ContextVar("trusted", default=False)
+
 #: What is taken for a batch of images: see `as_images`.
 ImageLike = Tensor | HasArray | Sequence[HasArray]
 
 
 def is_traced() -> bool:
-    """Whether torch is tracing a graph, in which tensors have no numbers that could be checked."""
-    return torch.compiler.is_compiling()
+    """Whether tensors have no numbers that could be checked, or are not to be asked for them.
+
+    So it is while torch traces a graph, and where values are `trusted`.
+    """
+    return torch.compiler.is_compiling() or _TRUSTED.get()
+
+
+@contextmanager
+def trusted() -> Iterator[None]:
+    """Does without checks of values in its block: a GPU would be waited for to have them.
+
+    It is for values that follow from others that were checked.
+    """
+    before = _TRUSTED.set(True)
+    try:
+        yield
+    finally:
+        _TRUSTED.reset(before)
 
 
 def shown(value: object) -> str:

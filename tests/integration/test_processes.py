@@ -140,3 +140,29 @@ def test_a_process_that_is_killed_ends_the_others_and_one_goes_on(rank: int, tmp
         averages[out] = load_file(tmp_path / out / "final" / "ema.safetensors")
     for name, weight in averages["whole"].items():
         assert_close(averages["run"][name], weight, rtol=1e-3, atol=1e-5)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("signum", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_to_the_workers_as_well_saves_the_training(signum: int, tmp_path: Path):
+    """As schedulers and terminals send it: to every process of a job."""
+    command = [sys.executable, *COMMAND.split(), str(tmp_path / "run"), "--images", "64000"]
+    training = subprocess.Popen(
+        [*command, "--workers", "2"],
+        env=ON_PROCESSOR,
+        stderr=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+    )
+    while not (tmp_path / "run" / "stats.jsonl").exists():
+        assert training.poll() is None
+        time.sleep(0.1)
+    workers = psutil.Process(training.pid).children()
+    assert len(workers) == 2
+    os.killpg(training.pid, signum)
+    _, told = training.communicate(timeout=60)
+    assert training.returncode == 128 + signum, told
+    (kept,) = (tmp_path / "run").glob("checkpoint-*[0-9]")
+    images = int(kept.name.removeprefix("checkpoint-"))
+    assert f"saved at {images} images; the same command goes on" in told
+    assert not psutil.wait_procs(workers, timeout=10)[1]

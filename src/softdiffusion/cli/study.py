@@ -54,6 +54,7 @@ def parser() -> Parser:
 
 def run(arguments: Namespace) -> None:
     """Does one of the three."""
+    _check(arguments)
     path, scale = arguments.study, arguments.scale
     study = Study.read(path, scale)
     runs = arguments.runs or Path("runs") / (path.parent.name + (f"-{scale}" if scale else ""))
@@ -84,6 +85,19 @@ def run(arguments: Namespace) -> None:
         )
 
 
+def _check(arguments: Namespace) -> None:
+    """Raises where something is asked for that would do nothing."""
+    if arguments.executor != "here" and arguments.action != "run":
+        raise ValueError(f"--executor belongs to run, not to {arguments.action}; leave it out.")
+    if arguments.executor != "here" and arguments.jobs != 1:
+        raise ValueError(
+            f"--jobs {arguments.jobs} belongs to --executor here; on a cluster every arm is a job "
+            "of its own."
+        )
+    if arguments.executor == "here" and arguments.settings:
+        raise ValueError("--settings belongs to --executor slurm; leave it out.")
+
+
 def _of_one(arguments: Namespace, runs: Path, action: str, arm: Arm, seed: int) -> list[str]:
     """The command that does something for one arm with a seed."""
     # As YAML that is ASCII whatever the names: not every locale can pass on all letters.
@@ -93,4 +107,4 @@ def _of_one(arguments: Namespace, runs: Path, action: str, arm: Arm, seed: int) 
         options += ["--threads", str(arguments.threads)]
     if arguments.scale:
         options += ["--scale", arguments.scale]
-    return ["study", action, str(arguments.study), *options]
+    return ["study", action, str(arguments.study.resolve()), *options]

@@ -123,10 +123,10 @@ class PowerEMA(BaseDenoiser):
         Raises:
             ValueError: If its weights have other shapes.
         """
-        self.updates += 1
-        k = int(self.updates)
+        k = int(self.updates) + 1
         share = 1.0 if k == 1 else -math.expm1((self.gamma + 1) * math.log1p(-1 / k))
         follow(self.denoiser, denoiser, share)
+        self.updates += 1
 
     def forward(self, x_t: Tensor, t: Tensor, labels: Tensor | None = None) -> Tensor:
         return self.denoiser(x_t, t, labels)

@@ -1,11 +1,14 @@
 """Running a study on a cluster: every arm is a job of its own, sent by submitit."""
 
+import signal
 import subprocess
 import sys
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from .lifeline import GRACE
 from .run import check_work, missing_work
 from .study import Arm, Study
 
@@ -22,7 +25,7 @@ class Job:
     """A command of `softdiffusion` that runs on another machine.
 
     It is sent there by submitit, and sent once more when the machine is taken away from it or its
-    time is up: it goes on where it was.
+    time is up: it goes on after its last checkpoint.
 
     Arguments:
         arguments: What follows `softdiffusion`.
@@ -33,17 +36,32 @@ class Job:
 
     def __call__(self) -> str:
         """Runs the command; returns its last words if it fails, and nothing otherwise."""
-        command = [sys.executable, "-m", "softdiffusion", *self.arguments]
-        ended = subprocess.run(command, stderr=subprocess.PIPE, encoding="utf-8", errors="replace")
-        print(ended.stderr, file=sys.stderr)
-        *_, told = ended.stderr.strip().splitlines() or [f"it ended with {ended.returncode}"]
-        return told.rstrip(".") if ended.returncode else ""
+        self.running = subprocess.Popen(
+            [sys.executable, "-m", "softdiffusion", *self.arguments],
+            stderr=subprocess.PIPE,
+            encoding="utf-8",
+            errors="replace",
+            preexec_fn=_deaf,
+        )
+        _, said = self.running.communicate()
+        print(said, file=sys.stderr)
+        *_, told = said.strip().splitlines() or [f"it ended with {self.running.returncode}"]
+        return told.rstrip(".") if self.running.returncode else ""
 
     def checkpoint(self) -> "DelayedSubmission":
-        """What submitit sends again."""
+        """What submitit sends again, once the command has saved what it has."""
         from submitit.helpers import DelayedSubmission
 
-        return DelayedSubmission(self)
+        self.running.terminate()
+        with suppress(subprocess.TimeoutExpired):
+            self.running.wait(GRACE)
+        return DelayedSubmission(Job(self.arguments))
+
+
+def _deaf() -> None:
+    """Leaves the signals by which Slurm announces an end to submitit."""
+    for signum in (signal.SIGUSR1, signal.SIGUSR2):
+        signal.signal(signum, signal.SIG_IGN)
 
 
 def submit_study(
@@ -103,10 +121,17 @@ def submit_study(
             f"The scheduler {cluster} can't be used as asked ({reason}); see --executor and "
             "--settings."
         ) from None
-    jobs = []
+    jobs: list[tuple[Arm, int, Any]] = []
     for arm, seed in missing:
         executor.update_parameters(name=f"{study.path.parent.name}-{arm.name}-{seed}")
-        job = executor.submit(Job(command(arm, seed)))
+        try:
+            job = executor.submit(Job(command(arm, seed)))
+        except RuntimeError as error:  # submitit's
+            raise ValueError(
+                f"The scheduler refused the job of {arm.name}, seed {seed} "
+                f"({' '.join(str(error).split()).rstrip('.')}), after {len(jobs)} others; see "
+                "--settings."
+            ) from None
         print(f"{arm.name}, seed {seed}: job {job.job_id}", flush=True)
         jobs.append((arm, seed, job))
     failed = []
@@ -115,7 +140,8 @@ def submit_study(
             reason = job.result()
         except submitit.core.utils.UncompletedJobError:
             reason = f"job {job.job_id} was lost"
-        print(f"{arm.name}, seed {seed}: {f'failed: {reason}' if reason else 'done'}", flush=True)
+        done = "left to another study" if missing_work(study, [(arm, seed)]) else "done"
+        print(f"{arm.name}, seed {seed}: {f'failed: {reason}' if reason else done}", flush=True)
         failed += [f"{arm.name}, seed {seed}: {reason}"] * bool(reason)
     if failed:
         raise ValueError(

@@ -39,27 +39,18 @@ class Averages:
     profile, and, kept 32 times, to a hundredth.
 
     Arguments:
-        denoiser: The denoiser that is trained; it is copied for every length.
+        denoiser: The denoiser that is trained; it is copied for every length, where it lies.
         lengths: The relative lengths; none keeps nothing.
         folder: The folder of the run.
-        device: Where the averages go.
 
     Raises:
         ValueError: If a length lies outside [0.001, 0.2887], or is there twice.
     """
 
-    def __init__(
-        self,
-        denoiser: BaseDenoiser,
-        lengths: Sequence[float],
-        folder: Path,
-        device: torch.device | str = "cpu",
-    ) -> None:
+    def __init__(self, denoiser: BaseDenoiser, lengths: Sequence[float], folder: Path) -> None:
         check_lengths(lengths)
         self.folder = folder
         self.averages = [PowerEMA(denoiser, length) for length in lengths]
-        for average in self.averages:  # but not its count, which a GPU would be waited for
-            average.denoiser.to(device)
 
     def update(self, denoiser: BaseDenoiser) -> None:
         """Moves all of them towards the denoiser's present weights, after every step."""

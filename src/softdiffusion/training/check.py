@@ -8,6 +8,7 @@ import torch
 from ..arguments import checked
 from ..data import Images, SetLike, Stream, as_set
 from ..denoisers import BaseDenoiser
+from ..denoisers.compiled import check_compilable
 from ..files import check_writable
 from ..objectives import Objective
 from ..priors import Prior
@@ -66,6 +67,8 @@ def check(
     processes()  # first, since it says where they are
     accelerator = Accelerator(mixed_precision=options.precision)
     check_precision(accelerator, options.precision)
+    if options.compile:
+        check_compilable(denoiser, on_gpu=accelerator.device.type == "cuda")
     if options.batch_size % accelerator.num_processes:
         raise ValueError(
             f"A batch of {options.batch_size} images can't be shared evenly by "

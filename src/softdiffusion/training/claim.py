@@ -39,6 +39,10 @@ _FREE = (
     "track",
 )
 
+#: Settings that came later: runs from before go on where these have their defaults.
+_LATER = ("weight_decay", "ema_lengths")
+_DEFAULTS = vars(TrainingOptions())
+
 
 def described(
     data: Images | Stream,
@@ -59,18 +63,25 @@ def described(
     """
     network, network_tensors = to_config(denoiser)
     loss, loss_tensors = to_config(objective)
-    return {
+    config = {
         "denoiser": network,
         "objective": loss,
         "tensors": _digests({"denoiser": network_tensors, "objective": loss_tensors}),
-        "options": {name: value for name, value in vars(options).items() if name not in _FREE},
+        "options": {
+            name: value
+            for name, value in vars(options).items()
+            if name not in _FREE and not (name in _LATER and value == _DEFAULTS[name])
+        },
         "seed": seed,
         "flips": flips,
-        "turns": turns,
-        "init": init and model_digest(init),
         "data": data.digest(),
         "labels": _labels_digest(labels_of(data, denoiser.classes)),
     }
+    if turns:
+        config["turns"] = turns
+    if init is not None:
+        config["init"] = model_digest(init)
+    return config
 
 
 def claim(out: str | Path, config: dict[str, Any], *, write: bool = True) -> str:
@@ -119,7 +130,8 @@ def _compare(path: Path, config: dict[str, Any]) -> None:
             f"{str(error).rstrip('.')}, or choose another folder, for nobody knows whether this "
             "training may go on there."
         ) from None
-    others = [name for name, value in config.items() if known.get(name) != _plain(value)]
+    names = dict.fromkeys((*config, *known))
+    others = [name for name in names if known.get(name) != _plain(config.get(name))]
     if others:
         raise ValueError(
             f"The folder {path.parent} holds a training with another configuration of "

@@ -1,8 +1,10 @@
 """Batches that are read, augmented and brought to the device ahead of the step that needs them."""
 
+import pickle
 from collections import deque
 from collections.abc import Callable, Generator, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
@@ -13,9 +15,10 @@ from torch.utils.data import DataLoader, Dataset
 
 from ..checks import check_labels
 from ..data import DataOrder, Images, Stream
+from ..signals import ignore_stops
 from .times import stratified
 
-__all__ = ["Batch", "Draws", "load_ahead", "stream"]
+__all__ = ["Batch", "Draws", "load_ahead", "readers_alive", "stream_seed"]
 
 #: Batches that wait for their steps, and as many for each worker.
 _AHEAD = 2
@@ -40,9 +43,10 @@ class Batch(NamedTuple):
 
     def to(self, device: torch.device) -> "Batch":
         """The batch on a device; nobody waits for a copy from pinned memory."""
+        pinned = device.type == "cuda"  # others copy what may be gone by then
         parts = (self.x0, self.noise, self.u)
-        x0, noise, u = (part.to(device, non_blocking=True) for part in parts)
-        labels = None if self.labels is None else self.labels.to(device, non_blocking=True)
+        x0, noise, u = (part.to(device, non_blocking=pinned) for part in parts)
+        labels = None if self.labels is None else self.labels.to(device, non_blocking=pinned)
         return Batch(x0, noise, u, labels, self.place)
 
     def pinned(self) -> "Batch":
@@ -62,8 +66,8 @@ class Batch(NamedTuple):
 class Draws(Dataset[Batch]):
     """What is drawn for the step at a position: a pure function of the seed and the position.
 
-    Every process draws all noise, times and dropped labels of the batch, which is quick, but reads
-    its own share of the images alone.
+    Every process draws all noise, times and dropped labels of the batch, but reads its own share of
+    the images alone.
 
     Attributes:
         data: The images; a stream goes on by a batch with every call, whatever the position.
@@ -100,7 +104,7 @@ class Draws(Dataset[Batch]):
             x0 = _mirrored(x0, order.flips(position, count)[mine])
         if self.turns:
             x0 = _turned(x0, order.turns(position, count)[mine])
-        generator = torch.Generator().manual_seed(stream(self.seed, position, 1))
+        generator = torch.Generator().manual_seed(stream_seed(self.seed, position, 1))
         noise = torch.randn(count, *self.data.shape, generator=generator)
         u = stratified(count, generator)
         labels = check_labels(labels, self.classes, len(x0)) if self.classes else None
@@ -137,6 +141,7 @@ def load_ahead(
             num_workers=workers,
             prefetch_factor=_AHEAD,
             pin_memory=pin,
+            worker_init_fn=_deaf,
         )
     elif draws.data.uses_global_random:
         batches = map(draw, positions)
@@ -148,7 +153,25 @@ def load_ahead(
         yield batch.to(device)
 
 
-def stream(seed: int, position: int, *words: int) -> int:
+@contextmanager
+def readers_alive() -> Iterator[None]:
+    """Says in one sentence that a worker was killed; torch says it wherever the training is.
+
+    Raises:
+        OSError: If one was.
+    """
+    try:
+        yield
+    except (EOFError, RuntimeError) as error:
+        if isinstance(error, RuntimeError) and "DataLoader worker" not in str(error):
+            raise
+        raise OSError(
+            "A process that reads batches ahead was killed, as where memory is short; lower "
+            "--workers, and the same command goes on after the last checkpoint."
+        ) from error
+
+
+def stream_seed(seed: int, position: int, *words: int) -> int:
     """The seed of a stream of random numbers at a position; order and flips have words 0 and 2."""
     state = np.random.SeedSequence([seed, position, *words]).generate_state(1, np.uint64)[0]
     return int(state >> 2)
@@ -164,18 +187,28 @@ class _Caught(Dataset[Batch | Exception]):
         try:
             return self.draws[position]
         except Exception as error:
-            return error
+            try:
+                return pickle.loads(pickle.dumps(error))
+            except Exception:  # an error of the user's own, which can't be passed on
+                return ValueError(f"{type(error).__name__}: {error}")
+
+
+def _deaf(worker: int) -> None:
+    """Leaves it to the training to stop: it asks for further batches before it saves."""
+    ignore_stops()
 
 
 def _by_thread(draw: Callable[[int], Batch], positions: range) -> Iterator[Batch]:
-    with ThreadPoolExecutor(1) as thread:
-        drawn: deque[Future[Batch]] = deque()
+    thread, drawn = ThreadPoolExecutor(1), deque[Future[Batch]]()
+    try:
         for position in positions:
             drawn.append(thread.submit(draw, position))
             if len(drawn) > _AHEAD:
                 yield drawn.popleft().result()
         while drawn:
             yield drawn.popleft().result()
+    finally:
+        thread.shutdown(cancel_futures=True)
 
 
 def _mirrored(x0: Tensor, chosen: Tensor) -> Tensor:

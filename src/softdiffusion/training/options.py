@@ -17,6 +17,9 @@ DecayShape = Literal["linear", "cosine"]
 #: Larger ones list more images than memory has room for, before it is said.
 _LARGEST_BATCH = 1_000_000
 
+#: No machine has more cores.
+_MOST_WORKERS = 4096
+
 
 @checked
 @dataclass(frozen=True)
@@ -26,7 +29,8 @@ class TrainingOptions:
     Attributes:
         batch_size: Images a step.
         accumulate: The parts in which a process goes through its share of a batch, one after the
-            other: the result is that of the whole batch, to rounding, in so much less memory.
+            other: the result is that of the whole batch, to rounding, in so much less memory for
+            what the network computes. Dropout and statistics of batches differ.
         learning_rate: AdamW's, after the warm-up.
         weight_decay: AdamW's: the share of the weights, times the learning rate, that a step takes
             away. 0 is Adam.
@@ -47,7 +51,8 @@ class TrainingOptions:
         precision: The mixed precision of accelerate. fp16 needs a GPU; the scale of its loss is
             not kept in checkpoints, so a training that goes on may differ in its last bits.
         compile: Whether torch compiles the network, which takes a minute or so at the start, and on
-            a GPU replays it as a CUDA graph. Weights keep their names; results differ by rounding.
+            a GPU, without `accumulate`, replays it as a CUDA graph. Weights keep their names;
+            results differ by rounding.
         workers: Processes that read and augment batches ahead, for each that trains; 0 leaves it to
             a thread. The batches are the same.
         log_every: Images between two rows of `stats.jsonl`.
@@ -109,6 +114,8 @@ class TrainingOptions:
         for name in ("batch_size", "accumulate", "ema_every", "log_every", "checkpoint_every"):
             if getattr(self, name) < 1:
                 raise ValueError(f"{name} must be at least 1, but is {getattr(self, name)}.")
+        if self.workers > _MOST_WORKERS:
+            raise ValueError(f"workers must be at most {_MOST_WORKERS:,}, but is {self.workers:,}.")
         if self.batch_size > _LARGEST_BATCH:
             raise ValueError(
                 f"batch_size must be at most {_LARGEST_BATCH:,}, but is {self.batch_size:,}."

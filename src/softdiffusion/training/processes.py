@@ -3,6 +3,7 @@
 import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from datetime import timedelta
 from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 import torch
@@ -14,6 +15,9 @@ if TYPE_CHECKING:
 __all__ = ["check_precision", "from_first", "own_state", "processes"]
 
 Made = TypeVar("Made")
+
+#: How long processes wait for the first one, which may decode a million files, or fit a start.
+_PATIENCE = timedelta(days=365)
 
 #: Variables by which accelerate trains otherwise, and the values by which it does not; those of
 #: `accelerate launch` among them.
@@ -51,7 +55,8 @@ def processes() -> "PartialState":
                 f"The environment variable {name} is {value!r}, which would change the training "
                 f"unseen by its configuration; unset {name}."
             )
-    return PartialState(cpu=not torch.accelerator.is_available())
+    on_cpu = not torch.accelerator.is_available()
+    return PartialState(cpu=on_cpu, timeout=_PATIENCE)
 
 
 def from_first(make: Callable[[], Made]) -> Made:

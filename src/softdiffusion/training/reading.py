@@ -53,10 +53,11 @@ class Reading:
         """
         heard = torch.full_like(loss, signum)
         own = torch.stack([t.to(loss), loss.detach(), weight.to(loss), heard], dim=1)
-        values = accelerator.gather(own).to("cpu", non_blocking=True)
-        norm = norm.detach().to("cpu", non_blocking=True)
+        is_late = own.device.type == "cuda"
+        values = accelerator.gather(own).to("cpu", non_blocking=is_late)
+        norm = norm.detach().to("cpu", non_blocking=is_late)
         arrived = None
-        if own.device.type == "cuda":
+        if is_late:
             arrived = torch.cuda.Event()
             arrived.record()
         return cls(position, values, norm, arrived)

@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import yaml
 
 from ..files import read_json, write_json
 from ..pictures import read_picture
@@ -146,6 +145,8 @@ def _has(tracker: Any, images: int) -> bool:
 
 
 def _tensorboard(folder: Path, config: dict[str, Any], images: int) -> Any:
+    import yaml
+
     tracker = _opened("tensorboard", "tensorboard", logging_dir=folder, purge_step=images + 1)
     text = yaml.safe_dump(config, sort_keys=False)
     tracker.tracker.add_text("recipe", f"```yaml\n{text}```", images)

@@ -12,6 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from ..arguments import checked
+from ..checks import trusted
 from ..data import SetLike, Stream, as_set
 from ..denoisers import EMA, BaseDenoiser, compiled
 from ..memory import enough_memory
@@ -26,7 +27,7 @@ from .check import check
 from .checkpoint import Checkpoint, Checkpoints, written
 from .claim import alone, claim, described
 from .labels import names_of
-from .loader import Batch, Draws, load_ahead, stream
+from .loader import Batch, Draws, load_ahead, readers_alive, stream_seed
 from .options import TrainingOptions
 from .processes import own_state, processes
 from .reading import Reading, check_finite
@@ -149,7 +150,7 @@ def train(
     network, prepared_optimizer = accelerator.prepare(_Prepared(denoiser), optimizer)
     averages = Averages(denoiser, options.ema_lengths, out)
     if options.compile:
-        compiled(denoiser)
+        compiled(denoiser, graphs=options.accumulate == 1)
     kept = {"times": times.state, "losses": meter.state, "learning_rate": rate}
     kept |= averages.tensors
     state = Checkpoint(denoiser, ema, optimizer, kept, prior, names_of(data, denoiser.classes))
@@ -166,7 +167,7 @@ def train(
     )
     validation = None if held_out is None else Validation(held_out, objective)
     # Of a GPU the losses are asked for when it has the next step to work on, unless the times of
-    # that one depend on them.
+    # that one depend on them; and but for the first step, nothing else is.
     reads_late = device.type == "cuda" and options.times != "importance"
 
     def learn(reading: Reading) -> None:
@@ -194,6 +195,7 @@ def train(
                 "lower --batch_size or --size, or raise --accumulate",
             )
         )
+        stack.enter_context(readers_alive())
         if is_first:
             stack.enter_context(alone(out))
         start = checkpoints.restore(state)
@@ -229,14 +231,15 @@ def train(
         late: Reading | None = None
 
         for position, batch in zip(positions, batches, strict=True):
-            _seed(stream(seed, position, 3, accelerator.process_index), device)  # for dropout
+            _seed(stream_seed(seed, position, 3, accelerator.process_index), device)  # for dropout
             buffers = {name: buffer.clone() for name, buffer in denoiser.named_buffers()}
             t, weight = times.at(batch.u)
             losses: list[Tensor] = []
             for part, at, factor in _parts(options.accumulate, batch, t, weight):
                 told = {} if part.labels is None else {"labels": part.labels}
                 is_last = len(losses) == options.accumulate - 1
-                with nullcontext() if is_last else accelerator.no_sync(network):
+                hurries = trusted() if reads_late and position > start else nullcontext()
+                with hurries, nullcontext() if is_last else accelerator.no_sync(network):
                     loss = objective(process, partial(network, **told), part.x0, at, part.noise)
                     accelerator.backward((factor * loss).mean() / options.accumulate)
                 losses.append(loss.detach())
@@ -280,7 +283,7 @@ def train(
                 row = {"images": done, **meter.read(), "gradient_norm": reading.finite_norm}
                 row |= {"learning_rate": group["lr"], "images_per_second": speed}
                 if validation is not None and is_validated:
-                    row |= validation(ema, len(t), accelerator)
+                    row |= validation(ema, len(part.x0), accelerator)
                 if is_first:
                     records.write(row)
                     trackers.write(row)

@@ -66,6 +66,19 @@ def test_another_training_is_refused(changes, parts, tmp_path):
     assert (tmp_path / "training.json").read_bytes() == before
 
 
+def test_a_run_from_before_a_setting_goes_on_without_it(tmp_path):
+    """What came later stands in the file only where it is used."""
+    claim(tmp_path, **training())
+    known = json.loads((tmp_path / "training.json").read_text())
+    assert known.keys() == {
+        *("denoiser", "objective", "tensors", "options", "seed", "flips", "data", "labels")
+    }
+    assert not {"weight_decay", "ema_lengths"} & known["options"].keys()
+    options = dataclasses.replace(training()["options"], weight_decay=0.1)
+    with pytest.raises(ValueError, match="another configuration of options"):
+        claim(tmp_path, **training(options=options))
+
+
 def test_kernels_are_told_by_their_values(tmp_path):
     def denoiser(middle):
         kernel = torch.tensor([[0.0, 1.0, 0.0], [1.0, middle, 1.0], [0.0, 1.0, 0.0]])

@@ -1,5 +1,6 @@
 """What is drawn follows from seed and position, whoever draws it and however far ahead."""
 
+import psutil
 import pytest
 import torch
 from hypothesis import given
@@ -7,7 +8,7 @@ from hypothesis import strategies as st
 from torch import Tensor
 
 from softdiffusion.data import ArrayImages, DataOrder, Images
-from softdiffusion.training.loader import Batch, Draws, load_ahead
+from softdiffusion.training.loader import Batch, Draws, load_ahead, readers_alive
 
 #: The first image of the first epoch of seed 3.
 DAMAGED = int(DataOrder(24, 3).indices(0, 1))
@@ -118,3 +119,33 @@ def test_images_of_global_random_numbers_are_drawn_when_they_are_needed():
     data = Restless()
     for count, _ in enumerate(load_ahead(draws(data, classes=0), range(0, 24, 8), 0, PROCESSOR)):
         assert data.drawn == count + 1
+
+
+class Own(Exception):
+    """An error that pickle can write and not read."""
+
+    def __init__(self, one: str, two: str) -> None:
+        super().__init__(f"{one} {two}")
+
+
+class Failing(Noted):
+    """Images whose errors are the user's own."""
+
+    def draw(self, indices: Tensor, seeds: Tensor) -> Tensor:
+        raise Own("no", "more")
+
+
+def test_an_error_that_can_not_be_passed_on_is_told_in_words():
+    batches = load_ahead(draws(Failing(), classes=0), range(0, 24, 8), 1, PROCESSOR)
+    with pytest.raises(ValueError, match=r"^Own: no more$"):
+        list(batches)
+
+
+def test_a_worker_that_is_killed_is_told_in_a_sentence():
+    batches = load_ahead(draws(), range(0, 80_000, 8), 1, PROCESSOR)
+    told = "reads batches ahead was killed, .* goes on after the last"
+    with pytest.raises(OSError, match=told), readers_alive():
+        next(batches)
+        (worker,) = psutil.Process().children()
+        worker.kill()
+        list(batches)
