@@ -52,6 +52,7 @@ def test_a_batch_that_can_t_be_shared_is_refused(tmp_path: Path):
     assert "A batch of 7 images can't be shared evenly by 2 processes" in ended.stderr
 
 
+@pytest.mark.slow
 def test_the_first_process_makes_what_all_of_them_need(tmp_path: Path):
     script = tmp_path / "shared.py"
     script.write_text(

@@ -201,6 +201,7 @@ def test_images_of_another_size_or_colour_are_refused(folder, tmp_path, capsys):
         assert f"{name}.png is {what}, but 8 x 8 pixels in grey are needed" in said
 
 
+@pytest.mark.slow
 def test_a_stopped_restoration_goes_on_and_ends_in_the_same_tree(folder, tmp_path, monkeypatch):
     """Stopped before every rename in turn; what is in the report is not restored again."""
     sd.plots.save_images(sd.data.load("digits", split="test")[:20], tmp_path / "many")

@@ -111,6 +111,7 @@ def test_a_study_goes_on_and_reports(tmp_path, monkeypatch, capsys):
     assert final.stat().st_mtime_ns == trained
 
 
+@pytest.mark.slow
 def test_an_arm_is_measured_by_its_preset_s_own_sampler(tmp_path):
     (tmp_path / "base.yaml").write_text("data: digits\nsize: 8\nimages: 64\n")
     study = tmp_path / "study.yaml"
