@@ -113,6 +113,11 @@ def _describe(
             f"no others; for as many give --backbone.classes {len(classes)}"
         )
     images = options.whole_batches(arguments.images)
+    if options.ema_lengths:
+        kept = len(options.ema_lengths) * -(-images // options.ema_every)
+        print(
+            f"{kept:,} averages will be kept, {kept * 4 * weights / 1e9:,.2f} GB; see --ema_every"
+        )
     warmup, decay = options.ramps(images)
     if warmup + decay < options.warmup + options.decay:
         print(
