@@ -15,7 +15,6 @@ import os
 import re
 import time
 import zlib
-from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -25,7 +24,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from ..files import read_json, write_json
+from ..files import locked, read_json, write_json
 from .tiles import covering, tiles
 
 __all__ = ["Cache", "DamageError", "Facts", "clear", "tidy"]
@@ -141,10 +140,12 @@ class Cache:
             facts = Facts.of(read_json(path))
             if (facts.format, facts.version) != (_FORMAT, version):
                 raise DamageError(f"was written by version {facts.version}")
+            names = (PIXELS, INDEX, CHECKSUMS)
+            self._sizes = {name: (self.folder / name).stat().st_size for name in names}
             checks = tuple(_crc_of(self.folder / name) for name in (INDEX, CHECKSUMS))
             index = self._map(INDEX, RECORD)
             start, _, height, width = index[-1].tolist()
-            found = (checks, len(index), (self.folder / PIXELS).stat().st_size)
+            found = (checks, len(index), self._sizes[PIXELS])
         except (ValueError, TypeError, KeyError, OSError):
             raise DamageError("is damaged") from None
         if found != (facts.checks, facts.pictures, start + facts.channels * height * width):
@@ -166,26 +167,30 @@ class Cache:
         wanted = self._map(CHECKSUMS, CHECKSUM)[chosen]
         found = np.fromiter(map(zlib.crc32, pictures), CHECKSUM, len(pictures))
         if len(wrong := np.flatnonzero(found != wanted)):
-            raise _damaged(chosen[wrong])
+            raise DamageError("is damaged", tuple(chosen[wrong].tolist()))
         return torch.from_numpy(pictures)
 
-    def windows(self, windows: list[Window]) -> Iterator[np.ndarray]:
+    def windows(self, windows: list[Window]) -> list[np.ndarray]:
         """Parts of pictures, each uint8 (C, height, width).
 
         Raises:
-            DamageError: If a tile that they lie in is not as it was written.
+            DamageError: If tiles that they lie in are not as they were written.
         """
         index, checksums = self._map(INDEX, RECORD), self._map(CHECKSUMS, CHECKSUM)
         pixels = self._map(PIXELS, np.uint8)
+        parts, damaged = [], set()
         for picture, top, left, height, width in windows:
             start, first, *size = index[picture].tolist()
             part = np.empty((self.facts.channels, height, width), np.uint8)
             for tile in covering((self.facts.channels, *size), self.facts.side, top, left, part):
                 values = pixels[start + tile.start : start + tile.stop]
                 if zlib.crc32(values.data) != checksums[first + tile.number]:
-                    raise _damaged(np.array([picture]))
+                    damaged.add(picture)
                 tile.paste(values, part)
-            yield part
+            parts.append(part)
+        if damaged:
+            raise DamageError("is damaged", tuple(sorted(damaged)))
+        return parts
 
     def sizes(self) -> np.ndarray:
         """Height and width of every picture, (N, 2)."""
@@ -211,9 +216,12 @@ class Cache:
 
     def _map(self, name: str, dtype: np.dtype | type) -> np.ndarray:
         try:
-            return np.asarray(np.memmap(self.folder / name, dtype, "r"))
+            values = np.asarray(np.memmap(self.folder / name, dtype, "r"))
         except (OSError, ValueError):  # it is gone, empty, or no multiple of a record
             raise DamageError("is damaged") from None
+        if values.nbytes != self._sizes[name]:
+            raise DamageError("is damaged")
+        return values
 
 
 def clear(folder: Path) -> None:
@@ -231,12 +239,19 @@ def tidy(folder: Path) -> None:
 
 
 def _delete_if_old(folder: Path) -> None:
-    files = list(folder.iterdir())
-    last = max((file.stat().st_mtime for file in files), default=0)
-    if {file.name for file in files} <= _FILES and last < time.time() - _OLD:
-        for file in files:
+    if not _is_old(folder):
+        return
+    with suppress(ValueError), locked(folder / LOCK, timeout=0):  # or else a process fills it
+        clear(folder)
+        for file in folder.iterdir():
             file.unlink()
         folder.rmdir()
+
+
+def _is_old(folder: Path) -> bool:
+    files = list(folder.iterdir())
+    last = max(path.stat().st_mtime for path in (folder, *files))
+    return {file.name for file in files} <= _FILES and last < time.time() - _OLD
 
 
 def _crc_of(path: Path) -> int:
@@ -245,7 +260,3 @@ def _crc_of(path: Path) -> int:
         while part := file.read(2**20):
             crc = zlib.crc32(part, crc)
     return crc
-
-
-def _damaged(pictures: np.ndarray) -> DamageError:
-    return DamageError("is damaged", tuple(pictures.tolist()))
