@@ -8,6 +8,7 @@ A cache is a folder:
 - `index.bin`, where each picture begins, and its shape;
 - `checksums.bin`, the CRC-32 of every tile;
 - `cache.json`, written last: without it the other files are a draft, which is gone on with;
+- `version`, what the draft was begun by;
 - `lock`, held by the process that writes.
 """
 
@@ -30,8 +31,10 @@ from .tiles import covering, tiles
 __all__ = ["Cache", "DamageError", "Facts", "clear", "tidy"]
 
 PIXELS, INDEX, CHECKSUMS = "pixels.bin", "index.bin", "checksums.bin"
-_FACTS, LOCK = "cache.json", "lock"
-_FILES = {PIXELS, INDEX, CHECKSUMS, _FACTS, f".{_FACTS}.draft", LOCK}
+_FACTS, VERSION, LOCK = "cache.json", "version", "lock"
+_FILES = {PIXELS, INDEX, CHECKSUMS, LOCK}.union(
+    *({name, f".{name}.draft"} for name in (_FACTS, VERSION))
+)
 
 #: The names of caches.
 _NAME = re.compile(r"[0-9a-f]{64}")
@@ -226,7 +229,7 @@ class Cache:
 
 def clear(folder: Path) -> None:
     """Deletes the files of a cache, but for its lock; maps of them stay what they are."""
-    for name in (_FACTS, INDEX, CHECKSUMS, PIXELS):
+    for name in (_FACTS, INDEX, CHECKSUMS, PIXELS, VERSION):
         (folder / name).unlink(missing_ok=True)
 
 

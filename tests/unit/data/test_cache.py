@@ -3,6 +3,7 @@
 import json
 import os
 import pickle
+import resource
 import signal
 import subprocess
 import sys
@@ -16,6 +17,7 @@ from PIL import Image
 import softdiffusion.data as data
 from softdiffusion.data.cache import Cache, DamageError
 from softdiffusion.data.draft import drafting
+from softdiffusion.data.split import Split
 from softdiffusion.files import locked
 
 
@@ -278,6 +280,56 @@ def test_a_draft_is_gone_on_with_from_the_first_picture_that_is_not_whole(tmp_pa
     assert draft(tmp_path / "cut", 6) == size // 432
     for name in ("pixels.bin", "index.bin", "checksums.bin", "cache.json"):
         assert (tmp_path / "cut" / name).read_bytes() == (tmp_path / "whole" / name).read_bytes()
+
+
+def test_a_draft_of_another_version_is_not_gone_on_with(folder, kept):
+    whole = opened(folder, kept).tensor()
+    pixels = place(kept) / "pixels.bin"
+    begun = pixels.stat().st_ino
+    (place(kept) / "cache.json").unlink()  # a draft again
+    assert torch.equal(opened(folder, kept).tensor(), whole) and pixels.stat().st_ino == begun
+    (place(kept) / "cache.json").unlink()
+    (place(kept) / "version").write_text("0.0.9 with Pillow 1.0")
+    with (
+        pixels.open("rb"),  # so that its number is not given again
+        pytest.warns(UserWarning, match=r"begun by version 0\.0\.9 with Pillow 1\.0, so the pict"),
+    ):
+        assert torch.equal(opened(folder, kept).tensor(), whole)
+        assert pixels.stat().st_ino != begun
+
+
+def test_a_picture_that_can_not_be_read_for_a_while_keeps_the_draft(folder, kept, monkeypatch):
+    images = opened(folder, kept)
+    read = Split.read
+
+    def failing(split, index):
+        if index == 9:
+            raise ValueError("for a while")
+        return read(split, index)
+
+    monkeypatch.setattr(Split, "read", failing)
+    with pytest.raises(ValueError, match="for a while"):
+        images.tensor()
+    begun = (place(kept) / "pixels.bin").stat()
+    assert begun.st_size == 9 * 432
+    monkeypatch.undo()
+    assert torch.equal(images.tensor(), data.load(f"folder:{folder}"))
+    assert (place(kept) / "pixels.bin").stat().st_ino == begun.st_ino
+
+
+def test_a_full_disk_is_named_and_the_draft_gone_on_with(tmp_path):
+    pictures = [picture(i).transpose(2, 0, 1) for i in range(3)]
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (500, limits[1]))
+    try:
+        with pytest.raises(OSError) as error, drafting(tmp_path, 3, 3, (3, 12, 12)) as draft:
+            for each in pictures:
+                draft.append(each)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+    assert error.value.filename == str(tmp_path / "pixels.bin")
+    with drafting(tmp_path, 3, 3, (3, 12, 12)) as draft:
+        assert draft.count == 1
 
 
 def test_a_draft_that_was_damaged_meanwhile_is_kept_up_to_there(tmp_path):
