@@ -13,8 +13,6 @@ A cache is a folder:
 """
 
 import os
-import re
-import time
 import zlib
 from contextlib import suppress
 from dataclasses import asdict, dataclass
@@ -25,19 +23,13 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from ..files import locked, read_json, write_json
+from ..files import read_json, write_json
 from .tiles import covering, tiles
 
-__all__ = ["Cache", "DamageError", "Facts", "clear", "tidy"]
+__all__ = ["Cache", "DamageError", "Facts"]
 
 PIXELS, INDEX, CHECKSUMS = "pixels.bin", "index.bin", "checksums.bin"
-_FACTS, VERSION, LOCK = "cache.json", "version", "lock"
-_FILES = {PIXELS, INDEX, CHECKSUMS, LOCK}.union(
-    *({name, f".{name}.draft"} for name in (_FACTS, VERSION))
-)
-
-#: The names of caches.
-_NAME = re.compile(r"[0-9a-f]{64}")
+FACTS, VERSION, LOCK = "cache.json", "version", "lock"
 
 #: Where a picture begins among the values and among the tiles, and how large it is.
 RECORD = np.dtype([("start", "<u8"), ("tile", "<u8"), ("height", "<u4"), ("width", "<u4")])
@@ -45,9 +37,6 @@ CHECKSUM = np.dtype("<u4")
 
 #: The layout of the files; another one has another number.
 _FORMAT = 1
-
-#: Caches that were not opened for so many seconds, 30 days, are deleted when another is made.
-_OLD = 30 * 24 * 3600
 
 #: Where a window lies: picture, top, left, height and width.
 Window = tuple[int, int, int, int, int]
@@ -111,7 +100,7 @@ class Facts:
 
     def write(self, folder: Path) -> None:
         """Declares the cache to be whole."""
-        write_json(folder / _FACTS, asdict(self))
+        write_json(folder / FACTS, asdict(self))
 
 
 class Cache:
@@ -133,10 +122,10 @@ class Cache:
         self.folder = folder
         self.facts = self._read(version)
         with suppress(OSError):  # a cache that others share may be theirs
-            os.utime(folder / _FACTS)  # it counts as used now
+            os.utime(folder / FACTS)  # it counts as used now
 
     def _read(self, version: str) -> Facts:
-        path = self.folder / _FACTS
+        path = self.folder / FACTS
         if not path.exists():
             raise FileNotFoundError(f"There is no cache in {self.folder}.")
         try:
@@ -225,36 +214,6 @@ class Cache:
         if values.nbytes != self._sizes[name]:
             raise DamageError("is damaged")
         return values
-
-
-def clear(folder: Path) -> None:
-    """Deletes the files of a cache, but for its lock; maps of them stay what they are."""
-    for name in (_FACTS, INDEX, CHECKSUMS, PIXELS, VERSION):
-        (folder / name).unlink(missing_ok=True)
-
-
-def tidy(folder: Path) -> None:
-    """Deletes the caches beside this one that were not opened for 30 days, and nothing else."""
-    for other in folder.parent.iterdir():
-        if other != folder and _NAME.fullmatch(other.name):
-            with suppress(OSError):  # another process does the same, or it is another user's
-                _delete_if_old(other)
-
-
-def _delete_if_old(folder: Path) -> None:
-    if not _is_old(folder):
-        return
-    with suppress(ValueError), locked(folder / LOCK, timeout=0):  # or else a process fills it
-        clear(folder)
-        for file in folder.iterdir():
-            file.unlink()
-        folder.rmdir()
-
-
-def _is_old(folder: Path) -> bool:
-    files = list(folder.iterdir())
-    last = max(path.stat().st_mtime for path in (folder, *files))
-    return {file.name for file in files} <= _FILES and last < time.time() - _OLD
 
 
 def _crc_of(path: Path) -> int:

@@ -11,8 +11,9 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from .cache import CHECKSUM, CHECKSUMS, INDEX, PIXELS, RECORD, Facts, tidy
+from .cache import CHECKSUM, CHECKSUMS, INDEX, PIXELS, RECORD, Facts
 from .images import to_float
+from .leftovers import tidy
 from .tiles import tile_bytes, tiles
 
 __all__ = ["Draft", "drafting"]

@@ -15,9 +15,10 @@ from .. import __version__
 from ..files import cache_folder, locked, write_text
 from ..quoting import in_one_line
 from .asked import check_channels, check_size
-from .cache import LOCK, VERSION, Cache, DamageError, clear
+from .cache import LOCK, VERSION, Cache, DamageError
 from .decoder import Decoder
 from .draft import drafting
+from .leftovers import clear
 from .stored import Stored
 
 __all__ = ["Pictures"]
