@@ -5,6 +5,7 @@ Nothing but the standard library is imported, for the command answers them while
 
 from __future__ import annotations
 
+import os
 import signal
 import threading
 from contextlib import contextmanager
@@ -14,7 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from types import FrameType
 
-__all__ = ["Stopped", "handled", "ignore_stops"]
+__all__ = ["Stopped", "end_with_parent", "handled", "ignore_stops"]
 
 _STOPS = (signal.SIGINT, signal.SIGTERM)
 
@@ -57,3 +58,21 @@ def ignore_stops() -> None:
     if threading.current_thread() is threading.main_thread():
         for signum in _STOPS:
             signal.signal(signum, signal.SIG_IGN)
+
+
+def end_with_parent() -> None:
+    """Ends this process, one of multiprocessing's, as soon as its parent has ended.
+
+    It does not end by itself if the parent was killed: what it still has to give blocks at exit, in
+    a pipe that is full and that nobody reads.
+    """
+    import multiprocessing
+
+    parent = multiprocessing.parent_process()
+    assert parent is not None
+
+    def end() -> None:
+        parent.join()
+        os._exit(1)
+
+    threading.Thread(target=end, daemon=True).start()

@@ -1,9 +1,10 @@
 """Where a command writes: looked at before any work is done for it."""
 
-import os
 import shutil
 from pathlib import Path
 
+from ..data.asked import expanded
+from ..data.hub_name import HubName
 from ..files import existing
 
 __all__ = ["check_outside", "check_room"]
@@ -22,14 +23,15 @@ def check_outside(out: Path, data: object) -> None:
     Raises:
         ValueError: If it lies in the folder of the data, and is not hidden there.
     """
-    kind, _, path = data.partition(":") if isinstance(data, str) else ("", "", "")
-    if kind in ("hub", "hub-stream"):
-        path = path.partition(":")[0]
-    elif kind != "folder":
+    kind, _, name = data.partition(":") if isinstance(data, str) else ("", "", "")
+    path: Path | None = None
+    if kind in ("hub", "hub-stream") and name:
+        path = HubName.parsed(name).path
+    elif kind == "folder" and name:
+        path = expanded(name)
+    if path is None:  # of the Hub, say
         return
-    if not path:
-        return
-    folder, place = Path(os.path.expanduser(path)).resolve(), out.resolve()
+    folder, place = path.resolve(), out.resolve()
     if not place.is_relative_to(folder):
         return
     if not any(part.startswith(".") for part in place.relative_to(folder).parts):

@@ -8,14 +8,12 @@ A cache is a folder:
 - `index.bin`, where each picture begins, and its shape;
 - `checksums.bin`, the CRC-32 of every tile;
 - `cache.json`, written last: without it the other files are a draft, which is gone on with;
+- `version`, what the draft was begun by;
 - `lock`, held by the process that writes.
 """
 
 import os
-import re
-import time
 import zlib
-from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -28,14 +26,10 @@ from torch import Tensor
 from ..files import read_json, write_json
 from .tiles import covering, tiles
 
-__all__ = ["Cache", "DamageError", "Facts", "clear", "tidy"]
+__all__ = ["Cache", "DamageError", "Facts"]
 
 PIXELS, INDEX, CHECKSUMS = "pixels.bin", "index.bin", "checksums.bin"
-_FACTS, LOCK = "cache.json", "lock"
-_FILES = {PIXELS, INDEX, CHECKSUMS, _FACTS, f".{_FACTS}.draft", LOCK}
-
-#: The names of caches.
-_NAME = re.compile(r"[0-9a-f]{64}")
+FACTS, VERSION, LOCK = "cache.json", "version", "lock"
 
 #: Where a picture begins among the values and among the tiles, and how large it is.
 RECORD = np.dtype([("start", "<u8"), ("tile", "<u8"), ("height", "<u4"), ("width", "<u4")])
@@ -43,9 +37,6 @@ CHECKSUM = np.dtype("<u4")
 
 #: The layout of the files; another one has another number.
 _FORMAT = 1
-
-#: Caches that were not opened for so many seconds, 30 days, are deleted when another is made.
-_OLD = 30 * 24 * 3600
 
 #: Where a window lies: picture, top, left, height and width.
 Window = tuple[int, int, int, int, int]
@@ -109,7 +100,7 @@ class Facts:
 
     def write(self, folder: Path) -> None:
         """Declares the cache to be whole."""
-        write_json(folder / _FACTS, asdict(self))
+        write_json(folder / FACTS, asdict(self))
 
 
 class Cache:
@@ -131,20 +122,22 @@ class Cache:
         self.folder = folder
         self.facts = self._read(version)
         with suppress(OSError):  # a cache that others share may be theirs
-            os.utime(folder / _FACTS)  # it counts as used now
+            os.utime(folder / FACTS)  # it counts as used now
 
     def _read(self, version: str) -> Facts:
-        path = self.folder / _FACTS
+        path = self.folder / FACTS
         if not path.exists():
             raise FileNotFoundError(f"There is no cache in {self.folder}.")
         try:
             facts = Facts.of(read_json(path))
             if (facts.format, facts.version) != (_FORMAT, version):
                 raise DamageError(f"was written by version {facts.version}")
+            names = (PIXELS, INDEX, CHECKSUMS)
+            self._sizes = {name: (self.folder / name).stat().st_size for name in names}
             checks = tuple(_crc_of(self.folder / name) for name in (INDEX, CHECKSUMS))
             index = self._map(INDEX, RECORD)
             start, _, height, width = index[-1].tolist()
-            found = (checks, len(index), (self.folder / PIXELS).stat().st_size)
+            found = (checks, len(index), self._sizes[PIXELS])
         except (ValueError, TypeError, KeyError, OSError):
             raise DamageError("is damaged") from None
         if found != (facts.checks, facts.pictures, start + facts.channels * height * width):
@@ -166,26 +159,30 @@ class Cache:
         wanted = self._map(CHECKSUMS, CHECKSUM)[chosen]
         found = np.fromiter(map(zlib.crc32, pictures), CHECKSUM, len(pictures))
         if len(wrong := np.flatnonzero(found != wanted)):
-            raise _damaged(chosen[wrong])
+            raise DamageError("is damaged", tuple(chosen[wrong].tolist()))
         return torch.from_numpy(pictures)
 
-    def windows(self, windows: list[Window]) -> Iterator[np.ndarray]:
+    def windows(self, windows: list[Window]) -> list[np.ndarray]:
         """Parts of pictures, each uint8 (C, height, width).
 
         Raises:
-            DamageError: If a tile that they lie in is not as it was written.
+            DamageError: If tiles that they lie in are not as they were written.
         """
         index, checksums = self._map(INDEX, RECORD), self._map(CHECKSUMS, CHECKSUM)
         pixels = self._map(PIXELS, np.uint8)
+        parts, damaged = [], set()
         for picture, top, left, height, width in windows:
             start, first, *size = index[picture].tolist()
             part = np.empty((self.facts.channels, height, width), np.uint8)
             for tile in covering((self.facts.channels, *size), self.facts.side, top, left, part):
                 values = pixels[start + tile.start : start + tile.stop]
                 if zlib.crc32(values.data) != checksums[first + tile.number]:
-                    raise _damaged(np.array([picture]))
+                    damaged.add(picture)
                 tile.paste(values, part)
-            yield part
+            parts.append(part)
+        if damaged:
+            raise DamageError("is damaged", tuple(sorted(damaged)))
+        return parts
 
     def sizes(self) -> np.ndarray:
         """Height and width of every picture, (N, 2)."""
@@ -211,32 +208,12 @@ class Cache:
 
     def _map(self, name: str, dtype: np.dtype | type) -> np.ndarray:
         try:
-            return np.asarray(np.memmap(self.folder / name, dtype, "r"))
+            values = np.asarray(np.memmap(self.folder / name, dtype, "r"))
         except (OSError, ValueError):  # it is gone, empty, or no multiple of a record
             raise DamageError("is damaged") from None
-
-
-def clear(folder: Path) -> None:
-    """Deletes the files of a cache, but for its lock; maps of them stay what they are."""
-    for name in (_FACTS, INDEX, CHECKSUMS, PIXELS):
-        (folder / name).unlink(missing_ok=True)
-
-
-def tidy(folder: Path) -> None:
-    """Deletes the caches beside this one that were not opened for 30 days, and nothing else."""
-    for other in folder.parent.iterdir():
-        if other != folder and _NAME.fullmatch(other.name):
-            with suppress(OSError):  # another process does the same, or it is another user's
-                _delete_if_old(other)
-
-
-def _delete_if_old(folder: Path) -> None:
-    files = list(folder.iterdir())
-    last = max((file.stat().st_mtime for file in files), default=0)
-    if {file.name for file in files} <= _FILES and last < time.time() - _OLD:
-        for file in files:
-            file.unlink()
-        folder.rmdir()
+        if values.nbytes != self._sizes[name]:
+            raise DamageError("is damaged")
+        return values
 
 
 def _crc_of(path: Path) -> int:
@@ -245,7 +222,3 @@ def _crc_of(path: Path) -> int:
         while part := file.read(2**20):
             crc = zlib.crc32(part, crc)
     return crc
-
-
-def _damaged(pictures: np.ndarray) -> DamageError:
-    return DamageError("is damaged", tuple(pictures.tolist()))

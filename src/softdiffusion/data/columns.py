@@ -11,7 +11,8 @@ import torch
 from torch import Tensor
 
 from ..pictures import as_seen, is_grey, read_picture
-from ..quoting import in_one_line
+from ..quoting import in_one_line, sentence
+from .images import check_classes
 
 __all__ = [
     "Columns",
@@ -137,7 +138,7 @@ def read_stored(stored: Any, where: str) -> np.ndarray:
         raise ValueError(f"There is no {holds}, but None; filter such rows out.")
     if not isinstance(stored, dict):
         return as_seen(stored, holds)
-    return read_picture(_content(stored), holds)
+    return read_picture(_content(stored, holds), holds)
 
 
 def has_colour(stored: Any) -> bool:
@@ -148,20 +149,39 @@ def has_colour(stored: Any) -> bool:
         return False
 
 
-def _content(stored: dict[str, Any]) -> bytes | Path:
-    """The bytes of a picture's file, or its path if it is on this machine."""
+def _content(stored: dict[str, Any], holds: str = "image") -> bytes | Path:
+    """The bytes of a picture's file, or its path if it is on this machine.
+
+    Raises:
+        ValueError: If there is neither, or another machine does not give them.
+    """
     content: bytes | None = stored["bytes"]
+    path: str | None = stored["path"]
     if content is not None:
         return content
-    if "://" not in stored["path"]:
-        return Path(stored["path"])
-    import fsspec
+    if path is None:
+        raise ValueError(f"There is no {holds}, but a row without bytes and path; filter it out.")
+    if "://" not in path:
+        return Path(path)
+    try:
+        import fsspec
 
-    with fsspec.open(stored["path"]) as file:
-        content = file.read()
+        with fsspec.open(path) as file:
+            content = file.read()
+    # Each of its file systems raises what it likes, and ImportError if its package is missing.
+    except Exception as error:
+        raise ValueError(
+            f"The {holds} can't be read from {in_one_line(path)} ({sentence(error).rstrip('.')}); "
+            "check the connection, or load the files down."
+        ) from None
     return content
 
 
-def as_labels(values: list[int | None]) -> Tensor:
-    """Labels as int64, (N,), with -1 where there is none."""
-    return torch.tensor([-1 if value is None else value for value in values], dtype=torch.int64)
+def as_labels(name: str, columns: Columns, values: list[int | None]) -> Tensor:
+    """Labels as int64, (N,), with -1 where there is none.
+
+    Raises:
+        ValueError: If one has no class; it names the data set.
+    """
+    labels = torch.tensor([-1 if value is None else value for value in values], dtype=torch.int64)
+    return check_classes(labels, len(values), columns.classes, name)

@@ -91,7 +91,7 @@ class CropImages(Images):
 
         def read(cache: Cache | Tensor) -> list[np.ndarray]:
             assert isinstance(cache, Cache)
-            return list(cache.windows(windows))
+            return cache.windows(windows)
 
         crops = [_resized(part, self.crop) for part in self.pictures.read(read)]
         return to_float(torch.from_numpy(np.stack(crops)))

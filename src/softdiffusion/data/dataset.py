@@ -29,8 +29,9 @@ class DatasetImages(Images):
     """The images of a `torch.utils.data.Dataset`, which may draw random transforms.
 
     An item is an image, a pair of an image and a label, or a mapping with "image" and, if there are
-    labels, "label". An image is a tensor or NumPy array (C, H, W), uint8, or float in [-1, 1]; or
-    one of Pillow's, grey or colour. Labels are whole numbers from 0 on, or -1 for none.
+    labels, "label". An image is a tensor or NumPy array (C, H, W), uint8, or float of any precision
+    in [-1, 1], which becomes float32; or one of Pillow's, grey or colour. Labels are whole numbers
+    from 0 on, or -1 for none.
 
     Before an item is read, the global generators of Python, NumPy and torch (on the CPU) are
     seeded, and afterwards they are as they were: by the number of the item for `batch`, and by the
@@ -166,22 +167,41 @@ class DatasetImages(Images):
 
 def _is_float(image: Any) -> bool:
     """Whether an image comes as numbers whose range is not known."""
-    kind = str(getattr(image, "dtype", ""))
-    return "float" in kind
+    if isinstance(image, np.ndarray):
+        return image.dtype.kind == "f"
+    return isinstance(image, Tensor) and image.is_floating_point()
 
 
 def _image(where: str, image: Any) -> Tensor:
     """An image as float32 in [-1, 1], (C, H, W)."""
-    if isinstance(image, Tensor | np.ndarray):
-        return ArrayImages(where, image[None]).tensor()[0]
-    return as_images(f"The images of {where}", image)[0]
+    if not isinstance(image, Tensor | np.ndarray):
+        return as_images(f"The images of {where}", image)[0]
+    shape = tuple(image.shape)
+    if len(shape) != 3 or (shape[2] in (1, 3) and shape[0] not in (1, 3)):
+        turned = "permute(2, 0, 1)" if isinstance(image, Tensor) else "transpose(2, 0, 1)"
+        remedy = f"with channels last give image.{turned}" if len(shape) == 3 else "reshape it"
+        raise ValueError(
+            f"The image of {where} must be of shape (C, H, W), but is of shape {shape}; {remedy}."
+        )
+    if not _is_float(image) and str(image.dtype) not in ("uint8", "torch.uint8"):
+        raise ValueError(
+            f"The image of {where} must be uint8 or float, but is {image.dtype}; convert it."
+        )
+    if isinstance(image, np.ndarray):
+        image = torch.tensor(image.astype(np.float32 if _is_float(image) else np.uint8))
+    elif _is_float(image):
+        image = image.float()
+    return ArrayImages(where, image[None]).tensor()[0]
 
 
 def _label(where: str, label: Any) -> int:
     if isinstance(label, Tensor | np.ndarray) and label.ndim == 0:
         label = label.item()
-    if isinstance(label, bool) or not isinstance(label, int | np.integer):
-        raise ValueError(f"The label of {where} must be a whole number, but is {shown(label)}.")
+    is_whole = isinstance(label, int | np.integer) and not isinstance(label, bool)
+    if not is_whole or not -(2**63) <= label < 2**63:
+        raise ValueError(
+            f"The label of {where} must be a whole number of 64 bits, but is {shown(label)}."
+        )
     return int(label)
 
 

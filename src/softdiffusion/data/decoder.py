@@ -11,6 +11,7 @@ import torch
 from torch.utils.data import DataLoader, Dataset
 
 from ..pictures import to_pixels
+from ..signals import end_with_parent
 from .files import Unread
 from .stored import Stored
 
@@ -119,7 +120,13 @@ def _decoded(blocks: _Blocks, is_long: bool) -> Iterator[tuple[int, list[_Result
     workers = min(_cores(), _MOST_PROCESSES, len(blocks)) if is_long and not is_child else 0
     own = torch.Generator()  # or else a loader draws a number from the global one
     try:
-        yield from DataLoader(blocks, batch_size=None, num_workers=workers, generator=own)
+        yield from DataLoader(
+            blocks,
+            batch_size=None,
+            num_workers=workers,
+            generator=own,
+            worker_init_fn=_begin,
+        )
     except RuntimeError as error:
         if "worker" not in str(error):
             raise
@@ -128,6 +135,10 @@ def _decoded(blocks: _Blocks, is_long: bool) -> Iterator[tuple[int, list[_Result
             f"A process that decodes pictures has ended ({reason}), perhaps since memory ran out; "
             "the same command goes on where it was."
         ) from None
+
+
+def _begin(worker: int) -> None:
+    end_with_parent()
 
 
 def _blocks(sizes: Sequence[int], start: int) -> list[range]:

@@ -5,14 +5,15 @@ import os
 import zlib
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
+from io import FileIO
 from pathlib import Path
-from typing import BinaryIO
 
 import numpy as np
 import torch
 
-from .cache import CHECKSUM, CHECKSUMS, INDEX, PIXELS, RECORD, Facts, tidy
+from .cache import CHECKSUM, CHECKSUMS, INDEX, PIXELS, RECORD, Facts
 from .images import to_float
+from .leftovers import tidy
 from .tiles import tile_bytes, tiles
 
 __all__ = ["Draft", "drafting"]
@@ -40,8 +41,9 @@ def drafting(
         shape: The shape (C, H, W) of all, or None if they differ.
     """
     with ExitStack() as stack:
-        files: dict[str, BinaryIO] = {
-            name: stack.enter_context((folder / name).open("a+b"))
+        # Without a buffer, whose rest would be written, and fail again, when the file is closed.
+        files = {
+            name: stack.enter_context((folder / name).open("a+b", buffering=0))
             for name in (PIXELS, CHECKSUMS, INDEX)
         }
         yield Draft(folder, files, pictures, channels, shape)
@@ -57,7 +59,7 @@ class Draft:
     def __init__(
         self,
         folder: Path,
-        files: dict[str, BinaryIO],
+        files: dict[str, FileIO],
         pictures: int,
         channels: int,
         shape: tuple[int, int, int] | None,
@@ -88,6 +90,8 @@ class Draft:
 
     def seal(self, version: str, notes: tuple[str, ...]) -> None:
         """Declares the cache to be whole, and deletes old ones beside it."""
+        for file in self._files.values():  # or else a power cut leaves a whole cache of nothing
+            os.fsync(file.fileno())
         checks = []
         for name in (INDEX, CHECKSUMS):
             self._files[name].seek(0)
@@ -105,9 +109,10 @@ class Draft:
         tidy(self.folder)
 
     def _write(self, name: str, content: bytes) -> None:
+        rest = memoryview(content)
         try:
-            self._files[name].write(content)
-            self._files[name].flush()
+            while rest:
+                rest = rest[self._files[name].write(rest) :]
         except OSError as error:  # the disk is full
             raise OSError(error.errno, error.strerror, str(self.folder / name)) from None
 

@@ -13,7 +13,7 @@ from ..quoting import in_one_line
 from .images import to_float
 from .listing import listed, summed
 
-__all__ = ["Unread", "image_files", "read_each", "read_images"]
+__all__ = ["Unread", "image_files", "read_images"]
 
 #: As many files that can't be read are written out beside the first.
 _NAMES = 5
@@ -40,7 +40,7 @@ def read_images(
     """
     files, _ = image_files(path)
     images = []
-    for index, picture in read_each(files):
+    for index, picture in _read_each(files):
         height, width, channels = picture.shape
         found = (channels, height, width)
         shape = shape or found
@@ -54,7 +54,7 @@ def read_images(
     return to_float(torch.stack(images)), [file.stem for file in files]
 
 
-def read_each(files: Iterable[Path]) -> Iterator[tuple[int, np.ndarray]]:
+def _read_each(files: Iterable[Path]) -> Iterator[tuple[int, np.ndarray]]:
     """Every picture with its index; those that can't be read are named together at the end.
 
     Raises:

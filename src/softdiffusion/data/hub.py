@@ -50,8 +50,9 @@ class HubImages(Images):
 
     Raises:
         TypeError: If it is no `datasets.Dataset`.
-        ValueError: If there is no row, a column is missing or one of several, or the first picture
-            can't be read; for other pictures, with the first batch.
+        ValueError: If there is no row, a column is missing or one of several, size or channels are
+            out of range, a label has no class, or the first picture can't be read; for other
+            pictures, with the first batch.
         ImportError: If `datasets` is not installed.
     """
 

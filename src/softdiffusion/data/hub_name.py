@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ..quoting import in_one_line
+from .asked import expanded
 
 __all__ = ["HubName"]
 
@@ -56,7 +57,7 @@ class HubName:
     @property
     def path(self) -> Path | None:
         """The folder or file, if there is one of this name."""
-        path = Path(self.place).expanduser()
+        path = expanded(self.place)
         return path if path.exists() else None
 
     @property

@@ -11,7 +11,7 @@ from torch import Tensor
 
 from ..checks import check_finite, shown
 
-__all__ = ["ArrayImages", "Images", "to_float"]
+__all__ = ["ArrayImages", "Images", "check_classes", "to_float"]
 
 #: Images that are hashed at once.
 _CHUNK = 4096
@@ -126,7 +126,9 @@ class ArrayImages(Images):
         self.name = name
         self.images = images
         self.classes = None if classes is None else tuple(classes)
-        self.labels = None if labels is None else _checked(labels, len(images), self.classes, name)
+        self.labels = (
+            None if labels is None else check_classes(labels, len(images), self.classes, name)
+        )
         self.notes = tuple(notes)
         channels, height, width = images.shape[1:]
         self.shape = (channels, height, width)
@@ -161,7 +163,15 @@ def _from_numpy(images: np.ndarray) -> Tensor:
     return torch.tensor(images)
 
 
-def _checked(labels: Tensor, images: int, classes: tuple[str, ...] | None, name: str) -> Tensor:
+def check_classes(
+    labels: Tensor, images: int, classes: tuple[str, ...] | None, name: str
+) -> Tensor:
+    """Returns labels as int64, (N,), if they are one class an image, or -1 for none.
+
+    Raises:
+        TypeError: If they are no tensor.
+        ValueError: If number, type or range of the labels is another.
+    """
     if not isinstance(labels, Tensor):
         raise TypeError(
             f"The labels of {name} must be a tensor or a NumPy array, but are {shown(labels)}."

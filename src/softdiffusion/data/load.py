@@ -6,6 +6,7 @@ from typing import Literal
 from torch import Tensor
 
 from ..checks import check_count, check_range, shown
+from .asked import LARGEST, check_channels, check_size, expanded
 from .crops import CropImages
 from .digits import DIGITS, load_digits
 from .fashion_mnist import DEBIAN_FOLDER, GARMENTS, load_fashion_mnist
@@ -17,9 +18,6 @@ from .resize import area_average, framed
 from .stream import Stream
 
 __all__ = ["load", "open", "open_stream"]
-
-#: The largest side of an image; a picture of it is as large as those that are read.
-_LARGEST = 13_000
 
 Split = Literal["train", "test"]
 
@@ -56,7 +54,8 @@ def open(
         crop_scale: The smallest scale of such a window, in (0, 1]: at 1 it shows the picture's own
             pixels, and at 1/2 it is twice as large and resized.
         cache: The folder that decoded pictures of a folder or of the Hub are kept in; None keeps
-            them in the user's cache folder, or few small ones in memory; see `FolderImages`.
+            them in the user's cache folder, or few small ones in memory; see `FolderImages`. Other
+            data are in memory and have none.
 
     Raises:
         TypeError: If the name is no text, or the size no whole number.
@@ -67,20 +66,20 @@ def open(
     size, channels = _checked(name, split, size, channels)
     scale = float(check_range("The crop_scale", crop_scale, 0.0, 1.0))
     if crop is not None:
-        crop = check_count("The crop in pixels", crop, 1, _LARGEST)
+        crop = check_count("The crop in pixels", crop, 1, LARGEST)
     if scale == 0 or (scale < 1 and crop is None):
         raise ValueError(
             f"A crop_scale of {scale:g} means nothing: it belongs to a crop, and is above 0; leave "
             "it out."
         )
-    place = None if cache is None else Path(cache)
+    place = None if cache is None else expanded(cache)
     kind, _, path = name.partition(":")
     if kind == "hub" and path:
         return hub_images(path, split, size, channels, place, crop, scale)
     if kind == "folder" and path:
         if crop is None:
-            return FolderImages(_path(path), split, size, channels, place)
-        pictures = folder_pictures(_path(path), split, size, channels, place, square=False)
+            return FolderImages(expanded(path), split, size, channels, place)
+        pictures = folder_pictures(expanded(path), split, size, channels, place, square=False)
         return CropImages(pictures, crop, scale)
     if crop is not None:
         raise ValueError(
@@ -92,7 +91,7 @@ def open(
         images, labels = load_digits(split)
         classes = DIGITS
     elif kind == "fashion-mnist":
-        images, labels = load_fashion_mnist(_path(path) if path else DEBIAN_FOLDER, split)
+        images, labels = load_fashion_mnist(expanded(path) if path else DEBIAN_FOLDER, split)
         classes = GARMENTS
     else:
         use = "digits, fashion-mnist, fashion-mnist:PATH, folder:PATH or hub:NAME"
@@ -172,20 +171,4 @@ def _checked(
         )
     if split not in ("train", "test"):
         raise ValueError(f"The split must be train or test, but is {split!r}.")
-    if size is not None:
-        size = check_count("The size in pixels", size, 1, _LARGEST)
-    if channels is not None:
-        channels = check_count("The number of channels", channels, -_LARGEST, _LARGEST)
-    if channels not in (None, 1, 3):
-        raise ValueError(f"Images have 1 or 3 channels, not {channels}.")
-    return size, channels
-
-
-def _path(name: str) -> Path:
-    """The path behind a colon, which no shell has expanded."""
-    try:
-        return Path(name).expanduser()
-    except RuntimeError:
-        raise ValueError(
-            f"The home folder in {name!r} is not known; write the whole path."
-        ) from None
+    return check_size(size), check_channels(channels)

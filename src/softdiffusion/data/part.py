@@ -23,6 +23,7 @@ class Part(Images):
         self.labels = None if data.labels is None else data.labels[indices]
         self.classes = data.classes
         self.notes = data.notes
+        self.uses_global_random = data.uses_global_random
 
     def __len__(self) -> int:
         return len(self.indices)

@@ -12,18 +12,25 @@ import torch
 from torch import Tensor
 
 from .. import __version__
-from ..files import cache_folder, locked
-from .cache import LOCK, Cache, DamageError, clear
+from ..files import cache_folder, locked, write_text
+from ..quoting import in_one_line
+from .asked import check_channels, check_size
+from .cache import LOCK, VERSION, Cache, DamageError
 from .decoder import Decoder
 from .draft import drafting
+from .leftovers import clear
 from .stored import Stored
 
 __all__ = ["Pictures"]
 
 #: Up to as many files, of together as many bytes, are decoded anew each time, into memory.
-_FEW, _LITTLE = 1_000, 4_000_000
+_MOST_FILES, _MOST_BYTES = 1_000, 4_000_000
 
 Found = TypeVar("Found")
+
+
+class _SizeError(ValueError):
+    """Pictures have different sizes, so that they make no set."""
 
 
 class Pictures:
@@ -47,8 +54,9 @@ class Pictures:
         channels, labels, classes, notes: As those of `Images`.
 
     Raises:
-        FileNotFoundError, ValueError: As `look`, or if the first picture can't be read; for others,
-            when they are asked for.
+        TypeError: If size or channels are no whole numbers.
+        FileNotFoundError, ValueError: As `look`, if size or channels are out of range, or the first
+            picture can't be read; for others, when they are asked for.
     """
 
     def __init__(
@@ -62,15 +70,15 @@ class Pictures:
     ) -> None:
         self.look = look
         self.name = name
-        self.size = size
+        self.size = size = check_size(size)
         self.square = square
-        self._asked = channels
+        self._asked = channels = check_channels(channels)
         found = look()  # not kept: a million paths take memory
         sizes = found.sizes
         self._count = len(sizes)
         self.classes, self.labels = found.classes, found.labels()
         self.key = found.key(size, channels, square)
-        few = len(sizes) <= _FEW and sum(sizes) <= _LITTLE
+        few = len(sizes) <= _MOST_FILES and sum(sizes) <= _MOST_BYTES
         in_memory = few and square and cache is None
         self.place = None if in_memory else (cache or cache_folder("pictures")) / self.key
         self._decoded: Cache | Tensor | None = self._opened()
@@ -135,6 +143,7 @@ class Pictures:
 
     def _fill(self, place: Path) -> None:
         decoder = self._decoder()
+        _begin(place)
         try:
             with drafting(place, len(self), self.channels, self.shape) as draft:
                 for index, picture in decoder.pictures(draft.count):
@@ -142,7 +151,7 @@ class Pictures:
                     if index == draft.count:  # or one before can't be read, as is said at the end
                         draft.append(picture)
                 draft.seal(__version__, self._about)
-        except ValueError:  # these pictures make no set, and others will have another place
+        except _SizeError:  # these pictures make no set, and others will have another place
             clear(place)
             raise
 
@@ -187,7 +196,7 @@ class Pictures:
         if self.shape is not None and picture.shape != self.shape:
             height, width = self.shape[1:]
             first, other = (decoder.source.named(i) for i in (0, index))
-            raise ValueError(
+            raise _SizeError(
                 f"The images have different sizes: {first} has {width} x {height} pixels but "
                 f"{other} has {picture.shape[2]} x {picture.shape[1]}; give a size to which all "
                 "are resized and cropped."
@@ -223,6 +232,21 @@ class Pictures:
             for _ in self._decoder_of(found, 3).pictures():
                 pass
             raise
+
+
+def _begin(place: Path) -> None:
+    """Clears a draft of other versions, which may decode pictures to other values."""
+    import PIL
+
+    mine, path = f"{__version__} with Pillow {PIL.__version__}", place / VERSION
+    found = path.read_text("utf-8", "replace") if path.exists() else mine
+    if found != mine:
+        _say(
+            f"The cache {place} was begun by version {in_one_line(found)}, so the pictures are "
+            "decoded again."
+        )
+        clear(place)
+    write_text(path, mine)
 
 
 def _say(sentence: str) -> None:

@@ -1,6 +1,8 @@
 """The pictures in the rows of a Hugging Face data set."""
 
 import hashlib
+import os
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -10,7 +12,7 @@ from torch import Tensor
 
 from ..quoting import in_one_line
 from .columns import Columns, as_labels, has_colour, read_stored
-from .stored import Stored
+from .stored import Stored, first_of, stamp
 
 __all__ = ["Rows"]
 
@@ -62,6 +64,8 @@ class Rows(Stored):
         told = (self.dataset._fingerprint, self.columns, settings)
         content = hashlib.sha256(repr(told).encode())
         content.update(self.numbers.numpy().tobytes())
+        for path in self._paths():
+            content.update(repr(stamp(path)).encode())
         return content.hexdigest()
 
     def labels(self) -> Tensor | None:
@@ -69,7 +73,7 @@ class Rows(Stored):
         if label is None:
             return None
         table = self.dataset.select_columns([label]).with_format("arrow")[:]
-        return as_labels(table.column(label).to_pylist())[self.numbers]
+        return as_labels(self.name, self.columns, table.column(label).to_pylist())[self.numbers]
 
     def channels(self, asked: int | None, first: np.ndarray) -> tuple[int, tuple[str, ...]]:
         # Without a number it is 3 if any row has colour, also one that is held out.
@@ -78,10 +82,19 @@ class Rows(Stored):
             said = (f"colour is left out: 1 channel is asked for, {self.named(0)} has 3",)
             return asked, said if asked < found else ()
         rows = range(len(self.dataset))
-        coloured = next((row for row in rows if has_colour(self._picture(row))), None)
+        coloured = first_of(rows, lambda row: has_colour(self._picture(row)))
         if coloured is None:
             return 1, ("1 channel, since no picture has colour",)
         return 3, (f"3 channels, since the picture in row {coloured} has colour",)
+
+    def _paths(self) -> Iterator[str]:
+        """The files on this machine that the data set does not hold but names."""
+        import pyarrow.compute as pc
+
+        column = self.dataset.data.column(self.columns.image)
+        content, path = (pc.struct_field(column, name) for name in ("bytes", "path"))
+        named = path.filter(pc.and_(pc.is_null(content), pc.is_valid(path)))
+        return (name for name in map(str, named) if os.path.isfile(name))
 
     def _stored(self, index: int) -> Any:
         return self._picture(int(self.numbers[index]))

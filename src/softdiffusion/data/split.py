@@ -12,12 +12,9 @@ from torch import Tensor
 from ..pictures import is_grey, read_picture, suffixes
 from ..quoting import in_one_line
 from .layout import Layout, understood
-from .stored import Stored
+from .stored import Stamp, Stored, first_of, stamp
 
 __all__ = ["Split"]
-
-#: The size of a file in bytes, and the times when its content and its state last changed.
-_Stamp = tuple[int, int, int]
 
 
 @dataclass(frozen=True)
@@ -34,7 +31,7 @@ class Split(Stored):
     layout: Layout
     name: str
     files: list[str]
-    stamps: list[_Stamp]
+    stamps: list[Stamp]
 
     @classmethod
     def of(cls, folder: Path, name: str) -> "Split":
@@ -53,7 +50,7 @@ class Split(Stored):
                 f"({notes}); files must end in {', '.join(sorted(suffixes()))}, and without "
                 "folders train and test a test split needs at least 10 of them."
             )
-        return cls(layout, name, files, list(map(_stamp, files)))
+        return cls(layout, name, files, list(map(stamp, files)))
 
     @property
     def classes(self) -> tuple[str, ...] | None:
@@ -76,7 +73,7 @@ class Split(Stored):
     def key(self, *settings: object) -> str:
         # The other split is part of it, since its files, too, decide on the number of channels.
         content = hashlib.sha256(repr((self.name, *settings)).encode())
-        stamps = {self.name: self.stamps, self._other: map(_stamp, self._other_files())}
+        stamps = {self.name: self.stamps, self._other: map(stamp, self._other_files())}
         for name in ("train", "test"):
             paths = ["/".join(parts) for parts in self.layout.files[name]]
             content.update(os.fsencode("\0".join((name, *paths))))
@@ -96,7 +93,7 @@ class Split(Stored):
             name = in_one_line(os.path.basename(self.files[0]))
             said = (f"colour is left out: 1 channel is asked for, {name} has 3",)
             return asked, said if asked == 1 and first.shape[2] == 3 else ()
-        coloured = next((file for file in self._all_files() if not _grey(file)), None)
+        coloured = first_of(self._all_files(), lambda file: not _grey(file))
         if coloured is None:
             return 1, ("1 channel, since no file has colour",)
         return 3, (f"3 channels, since {in_one_line(os.path.basename(coloured))} has colour",)
@@ -116,12 +113,6 @@ class Split(Stored):
 def _paths(layout: Layout, split: str) -> list[str]:
     root = str(layout.roots[split])
     return [os.path.join(root, *parts) for parts in layout.files[split]]
-
-
-def _stamp(file: str) -> _Stamp:
-    # The time of its state, too: files of one archive may agree in all else.
-    found = os.stat(file)
-    return found.st_size, found.st_mtime_ns, found.st_ctime_ns
 
 
 def _grey(file: str) -> bool:

@@ -1,12 +1,23 @@
 """Where pictures come from."""
 
+import os
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import TypeVar
 
 import numpy as np
 from torch import Tensor
 
-__all__ = ["Stored"]
+__all__ = ["Stamp", "Stored", "first_of", "stamp"]
+
+#: The size of a file in bytes, and the times when its content and its state last changed.
+Stamp = tuple[int, int, int]
+
+#: Seconds until a pass through all headers shows how far it is.
+_PATIENCE = 2.0
+
+Item = TypeVar("Item")
 
 
 class Stored(ABC):
@@ -57,5 +68,21 @@ class Stored(ABC):
             first: The first picture.
         """
 
-    def __len__(self) -> int:
-        return len(self.sizes)
+
+def first_of(items: Sequence[Item], wanted: Callable[[Item], bool]) -> Item | None:
+    """The first item of which something holds, or None; how far it is shows after two seconds."""
+    from tqdm import tqdm
+
+    with tqdm(items, "looking for colour", unit="image", delay=_PATIENCE) as bar:
+        return next((item for item in bar if wanted(item)), None)
+
+
+def stamp(file: str | Path) -> Stamp:
+    """What tells a file from others that have been at its place, or will be.
+
+    Raises:
+        OSError: If it is not there.
+    """
+    # The time of its state, too: files of one archive may agree in all else.
+    found = os.stat(file)
+    return found.st_size, found.st_mtime_ns, found.st_ctime_ns

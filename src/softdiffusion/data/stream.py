@@ -12,6 +12,7 @@ from torch import Tensor
 
 from ..checks import check_count, shown
 from ..pictures import to_pixels
+from .asked import check_channels, check_size
 from .columns import as_labels, columns_of, imported, read_stored, without_decoding
 from .images import ArrayImages, to_float
 from .shards import START, Row, ShardRows, first_row, permutation
@@ -59,9 +60,9 @@ class Stream:
 
     Raises:
         TypeError: If it is no `datasets.IterableDataset`.
-        ValueError: If there is no row, a column is missing or one of several, the stream does not
-            go on after its own state, or the first picture can't be read; for other pictures, when
-            they are read.
+        ValueError: If there is no row, a column is missing or one of several, size, channels,
+            buffer or seed are out of range, the stream does not go on after its own state, or the
+            first picture can't be read; for other pictures, when they are read.
         ImportError: If `datasets` is not installed.
     """
 
@@ -83,13 +84,14 @@ class Stream:
                 f"is given {shown(dataset)}."
             )
         self.name = name
+        self.size = check_size(size)
+        channels = check_channels(channels)
         self.buffer = check_count("The buffer of a stream", buffer, 1, 10**9)
         self.seed = check_count("The seed of a stream", seed, 0, 2**63 - 1)
         self.columns = columns_of(name, dataset.features, image, label)
         self.dataset = without_decoding(dataset, self.columns)
         first = first_row(without_decoding(dataset, self.columns), name)
         picture = read_stored(first[self.columns.image], f"the first row of {name}")
-        self.size = size
         self.grey_only = channels is None and picture.shape[2] == 1
         self.channels = channels or picture.shape[2]
         _, height, width = to_pixels(picture, self.channels, size).shape
@@ -116,13 +118,17 @@ class Stream:
 
         Raises:
             ValueError: If a picture can't be read, or has another size or more channels than the
-                first.
+                first, or a label has no class.
         """
         rows = [self._next() for _ in range(count)][share]
         pixels = [self._pixels(row[self.columns.image], where) for where, row in rows]
         images = torch.stack(pixels) if pixels else torch.empty(0, *self.shape)
         label = self.columns.label
-        labels = None if label is None else as_labels([row[label] for _, row in rows])
+        labels = (
+            None
+            if label is None
+            else as_labels(self.name, self.columns, [row[label] for _, row in rows])
+        )
         return to_float(images), labels
 
     def state(self) -> dict[str, Any]:
@@ -149,11 +155,12 @@ class Stream:
             pixels.append(self._pixels(row[self.columns.image], f"row {i}"))
             labels.append(None if label is None else row[label])
         notes = (f"the first {len(pixels):,} images of a stream", *self.notes)
-        known = None if label is None else as_labels(labels)
+        known = None if label is None else as_labels(self.name, self.columns, labels)
         return ArrayImages(self.name, torch.stack(pixels), known, self.classes, notes)
 
     def digest(self) -> str:
-        """The SHA-256 of the first images, the shards, the seed and the buffer, in hexadecimal.
+        """The SHA-256 of the first images and labels, of the number of shards, the columns, the
+        seed and the buffer, in hexadecimal.
 
         It is computed once.
         """

@@ -3,6 +3,7 @@
 import json
 import os
 import pickle
+import resource
 import signal
 import subprocess
 import sys
@@ -16,6 +17,8 @@ from PIL import Image
 import softdiffusion.data as data
 from softdiffusion.data.cache import Cache, DamageError
 from softdiffusion.data.draft import drafting
+from softdiffusion.data.split import Split
+from softdiffusion.files import locked
 
 
 def picture(seed, height=12, width=12, channels=3):
@@ -202,6 +205,34 @@ def test_a_damaged_cache_is_built_anew_and_said(folder, kept, name, damage):
     assert torch.equal(open_before.tensor(), whole)
 
 
+@pytest.mark.parametrize(
+    ("name", "options"),
+    [
+        ("pixels.bin", {}),
+        ("checksums.bin", {}),
+        ("pixels.bin", {"crop": 8}),
+        ("index.bin", {"crop": 8}),
+        ("checksums.bin", {"crop": 8}),
+    ],
+)
+def test_a_cache_that_shrinks_after_it_was_opened_is_built_anew(folder, kept, name, options):
+    images = opened(folder, kept, **options)
+    some = images.batch(torch.arange(18))
+    os.truncate(place(kept) / name, (place(kept) / name).stat().st_size * 2 // 3)
+    with pytest.warns(UserWarning, match=r"is damaged, so the pictures are decoded again\."):
+        assert torch.equal(images.batch(torch.arange(18)), some)
+
+
+def test_all_damaged_pictures_of_a_batch_of_crops_are_decoded_again(folder, kept):
+    images = opened(folder, kept, crop=12)
+    some = images.batch(torch.arange(18))
+    for number in (3, 11):
+        flip(place(kept) / "pixels.bin", number * 432)
+    with pytest.warns(UserWarning, match=r"picture .*png was damaged in .*decoded again") as told:
+        assert torch.equal(images.batch(torch.arange(18)), some)
+    assert len(told) == 2
+
+
 def test_a_cache_that_disappears_is_built_anew(folder, kept):
     images = opened(folder, kept)
     whole = images.tensor()
@@ -251,6 +282,56 @@ def test_a_draft_is_gone_on_with_from_the_first_picture_that_is_not_whole(tmp_pa
         assert (tmp_path / "cut" / name).read_bytes() == (tmp_path / "whole" / name).read_bytes()
 
 
+def test_a_draft_of_another_version_is_not_gone_on_with(folder, kept):
+    whole = opened(folder, kept).tensor()
+    pixels = place(kept) / "pixels.bin"
+    begun = pixels.stat().st_ino
+    (place(kept) / "cache.json").unlink()  # a draft again
+    assert torch.equal(opened(folder, kept).tensor(), whole) and pixels.stat().st_ino == begun
+    (place(kept) / "cache.json").unlink()
+    (place(kept) / "version").write_text("0.0.9 with Pillow 1.0")
+    with (
+        pixels.open("rb"),  # so that its number is not given again
+        pytest.warns(UserWarning, match=r"begun by version 0\.0\.9 with Pillow 1\.0, so the pict"),
+    ):
+        assert torch.equal(opened(folder, kept).tensor(), whole)
+        assert pixels.stat().st_ino != begun
+
+
+def test_a_picture_that_can_not_be_read_for_a_while_keeps_the_draft(folder, kept, monkeypatch):
+    images = opened(folder, kept)
+    read = Split.read
+
+    def failing(split, index):
+        if index == 9:
+            raise ValueError("for a while")
+        return read(split, index)
+
+    monkeypatch.setattr(Split, "read", failing)
+    with pytest.raises(ValueError, match="for a while"):
+        images.tensor()
+    begun = (place(kept) / "pixels.bin").stat()
+    assert begun.st_size == 9 * 432
+    monkeypatch.undo()
+    assert torch.equal(images.tensor(), data.load(f"folder:{folder}"))
+    assert (place(kept) / "pixels.bin").stat().st_ino == begun.st_ino
+
+
+def test_a_full_disk_is_named_and_the_draft_gone_on_with(tmp_path):
+    pictures = [picture(i).transpose(2, 0, 1) for i in range(3)]
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (500, limits[1]))
+    try:
+        with pytest.raises(OSError) as error, drafting(tmp_path, 3, 3, (3, 12, 12)) as draft:
+            for each in pictures:
+                draft.append(each)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+    assert error.value.filename == str(tmp_path / "pixels.bin")
+    with drafting(tmp_path, 3, 3, (3, 12, 12)) as draft:
+        assert draft.count == 1
+
+
 def test_a_draft_that_was_damaged_meanwhile_is_kept_up_to_there(tmp_path):
     pictures = [picture(i, 70, 130).transpose(2, 0, 1) for i in range(4)]  # six tiles each
     with drafting(tmp_path, 4, 3, None) as draft:
@@ -262,7 +343,7 @@ def test_a_draft_that_was_damaged_meanwhile_is_kept_up_to_there(tmp_path):
         draft.append(pictures[2])
         draft.append(pictures[3])
         draft.seal("1", ())
-    windows = list(Cache(tmp_path, "1").windows([(i, 0, 0, 70, 130) for i in range(4)]))
+    windows = Cache(tmp_path, "1").windows([(i, 0, 0, 70, 130) for i in range(4)])
     assert all(np.array_equal(a, b) for a, b in zip(windows, pictures, strict=True))
 
 
@@ -285,20 +366,26 @@ def test_windows_show_what_they_cover_at_every_place(tmp_path):
     for (i, top, left, high, wide), part in zip(windows, cache.windows(windows), strict=True):
         assert np.array_equal(part, pictures[i][:, top : top + high, left : left + wide])
     flip(tmp_path / "pixels.bin", 3 * 64 * 64 + 5)  # the second tile
-    assert len(list(cache.windows([(0, 0, 0, 64, 64), (0, 64, 0, 6, 130), (1, 0, 0, 64, 5)]))) == 3
+    assert len(cache.windows([(0, 0, 0, 64, 64), (0, 64, 0, 6, 130), (1, 0, 0, 64, 5)])) == 3
+    damaged = [(0, 0, 60, 5, 5), (0, 0, 64, 5, 5)]
     with pytest.raises(DamageError) as caught:
-        list(cache.windows([(0, 0, 60, 5, 5)]))
+        cache.windows(damaged)
     assert caught.value.pictures == (0,)
+    flip(tmp_path / "pixels.bin", pictures[0].size)
+    with pytest.raises(DamageError) as caught:
+        cache.windows([(1, 0, 0, 5, 5), *damaged])
+    assert caught.value.pictures == (0, 1)  # all of them
 
 
 READ = (
     "import sys, softdiffusion.data as data\n"
-    "print(data.open(f'folder:{sys.argv[1]}', cache=sys.argv[2], size=16).digest())\n"
+    "_, folder, kept, size = sys.argv\n"
+    "print(data.open(f'folder:{folder}', cache=kept, size=int(size)).digest())\n"
 )
 
 
-def reader(folder, kept):
-    command = [sys.executable, "-c", READ, str(folder), str(kept)]
+def reader(folder, kept, size=16):
+    command = [sys.executable, "-c", READ, str(folder), str(kept), str(size)]
     return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
 
 
@@ -317,6 +404,13 @@ def digest(large, tmp_path_factory):
     return data.open(f"folder:{large}", size=16, cache=tmp_path_factory.mktemp("other")).digest()
 
 
+def await_pictures(count, process, kept):
+    deadline = time.monotonic() + 60
+    while not any(file.stat().st_size >= 24 * count for file in kept.glob("*/index.bin")):
+        assert time.monotonic() < deadline and process.poll() is None
+        time.sleep(0.01)
+
+
 @pytest.mark.parametrize(
     "end",
     [
@@ -326,10 +420,7 @@ def digest(large, tmp_path_factory):
 )
 def test_one_process_builds_what_others_wait_for_and_go_on_with(large, digest, kept, end):
     first = reader(large, kept)
-    deadline = time.monotonic() + 60
-    while not any(file.stat().st_size >= 24 * 5 for file in kept.glob("*/index.bin")):
-        assert time.monotonic() < deadline and first.poll() is None
-        time.sleep(0.01)
+    await_pictures(5, first, kept)
     first.send_signal(signal.SIGSTOP)
     pixels = place(kept) / "pixels.bin"
     begun = pixels.stat()
@@ -348,6 +439,15 @@ def test_one_process_builds_what_others_wait_for_and_go_on_with(large, digest, k
         assert read.strip() == digest and told == ""  # the second one decodes nothing
     else:
         assert read == "" and first.returncode == -signal.SIGKILL
+
+
+def test_processes_that_decode_end_with_the_one_that_is_killed(large, kept):
+    """Also while what they have decoded, more than a pipe holds, is still to be read."""
+    builder = reader(large, kept, size=560)
+    await_pictures(1, builder, kept)
+    builder.kill()
+    builder.communicate(timeout=30)  # until the last process that writes there has ended
+    assert builder.returncode == -signal.SIGKILL and not (place(kept) / "cache.json").exists()
 
 
 def age(folder):
@@ -371,6 +471,17 @@ def test_caches_that_nobody_opens_are_deleted_when_another_is_made(folder, kept)
     opened(folder, kept, size=9).tensor()
     assert not old.exists() and len(list(kept.iterdir())) == 4
     assert all((other / "pixels.txt").exists() for other in others)
+
+
+def test_caches_that_others_begin_or_go_on_with_are_not_deleted(folder, kept):
+    begun = kept / ("0" * 64)
+    begun.mkdir(parents=True)
+    resumed = kept / ("1" * 64)
+    with locked(resumed / "lock"), drafting(resumed, 2, 1, None) as draft:
+        draft.append(picture(0, channels=1)[None])
+        age(resumed)
+        opened(folder, kept).tensor()
+    assert begun.exists() and (resumed / "pixels.bin").stat().st_size == 144
 
 
 def test_all_files_that_can_not_be_read_are_named_with_a_cache_too(tmp_path, kept):

@@ -71,6 +71,23 @@ def test_items_of_all_kinds(form, item):
         assert images.labels.tolist() == [-1, 0, 1, -1, 0]
 
 
+@pytest.mark.parametrize(
+    "image",
+    [
+        EXPECTED[0].double(),
+        EXPECTED[0].half(),
+        EXPECTED[0].bfloat16(),
+        EXPECTED[0].numpy().astype(np.float16),
+        EXPECTED[0].numpy().astype(">f8"),
+    ],
+    ids=["float64", "float16", "bfloat16", "array of float16", "array of big-endian float64"],
+)
+def test_floats_of_every_precision_become_single(image):
+    number = torch.tensor(image.astype(np.float32)) if isinstance(image, np.ndarray) else image
+    found = DatasetImages(Items(image)).tensor()
+    assert found.dtype == torch.float32 and torch.equal(found[0], number.float())
+
+
 def test_random_transforms_follow_from_the_seeds_alone():
     images = DatasetImages(Noisy())
     assert images.uses_global_random
@@ -119,10 +136,18 @@ def test_what_draws_from_a_generator_of_its_own_is_refused():
         ((EXPECTED[0], EXPECTED[0][:, :2]), r"first is \(3, 4, 6\) and item 1 is \(3, 2, 6\); res"),
         (((EXPECTED[0], 1), EXPECTED[1]), "no label in item 1 of data, but others have"),
         (((EXPECTED[0], 1), (EXPECTED[1], -2)), "at least 0, but item 1 has -2"),
-        (((EXPECTED[0], 0.5),), "label of item 0 of data must be a whole number, but is 0.5"),
+        (((EXPECTED[0], 0.5),), "label of item 0 of data must be a whole number .*, but is 0.5"),
+        (
+            ((EXPECTED[0], 2**70),),
+            "must be a whole number of 64 bits, but is 1180591620717411303424",
+        ),
         ((EXPECTED[0] * 3,), "must lie in .* but item 0 of data reaches 3"),
-        ((EXPECTED[0, 0],), r"but item 0 of data is torch.float32 of shape \(1, 4, 6\)"),
-        ((PIXELS[0].permute(1, 2, 0).numpy(),), "channels last; give array.transpose"),
+        ((EXPECTED[0, 0],), r"image of item 0 of data must be .* of shape \(4, 6\); reshape it"),
+        ((EXPECTED[:1],), r"but is of shape \(1, 3, 4, 6\); reshape it"),
+        ((PIXELS[0].permute(1, 2, 0).numpy(),), r"last give image.transpose\(2, 0, 1\)"),
+        ((PIXELS[0].permute(1, 2, 0),), r"channels last give image.permute\(2, 0, 1\)"),
+        ((PIXELS[0].int(),), "must be uint8 or float, but is torch.int32; convert it"),
+        ((PIXELS[0].numpy() > 7,), "must be uint8 or float, but is bool; convert it"),
         (((EXPECTED[0] + 1) / 2, (EXPECTED[1] + 1) / 2), "No value of data lies below 0.*2 x - 1"),
         ((Image.new("P", (4, 4)),), r"must be grey \(L\) or colour \(RGB\)"),
     ],

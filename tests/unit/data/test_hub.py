@@ -1,5 +1,6 @@
 import pickle
 import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -164,6 +165,23 @@ def test_pictures_are_decoded_once_into_a_cache(saved, tmp_path):
     assert len(other.tensor()) == 2 and len(list(tmp_path.glob("cache/*/pixels.bin"))) == 2
 
 
+def test_files_that_a_data_set_names_are_known_by_their_times(tmp_path):
+    import datasets
+
+    paths = [str(tmp_path / f"{i}.png") for i in range(3)]
+    for i, path in enumerate(paths):
+        Path(path).write_bytes(as_png(pixels(i)))
+    rows = datasets.Dataset.from_dict({"image": paths}).cast_column("image", datasets.Image())
+    cache = tmp_path / "cache"
+    before = data.HubImages(rows, cache=cache)
+    assert torch.equal(before.tensor(), images([0, 1, 2]))
+    Path(paths[1]).write_bytes(as_png(pixels(7)))
+    assert torch.equal(data.HubImages(rows, cache=cache).tensor(), images([0, 7, 2]))
+    Path(paths[1]).unlink()
+    with pytest.raises(ValueError, match=r"no image in row 0 of data .*1\.png"):
+        data.HubImages(rows.select([1, 2]), cache=cache)
+
+
 def test_crops_are_those_of_the_same_pictures_in_a_folder(tmp_path):
     sides = [(20, 30), (12, 12), (33, 17)]
     (tmp_path / "folder").mkdir()
@@ -272,3 +290,40 @@ def test_what_holds_no_images_is_refused(tmp_path):
         data.HubImages(map_style(3).select([]))
     with pytest.raises(TypeError, match="a datasets.Dataset, but is given a DatasetDict"):
         data.HubImages(datasets.DatasetDict({"train": map_style(3)}))
+
+
+@pytest.mark.parametrize("kind", ["HubImages", "Stream"])
+@pytest.mark.parametrize(
+    ("options", "error", "message"),
+    [
+        ({"channels": 2}, ValueError, "Images have 1 or 3 channels, not 2"),
+        ({"size": 0}, ValueError, "The size in pixels must be .*, but is 0"),
+        ({"size": "8"}, TypeError, "The size in pixels must be a whole number, but is '8'"),
+    ],
+)
+def test_what_no_image_has_is_refused_in_python_too(kind, options, error, message):
+    dataset = map_style(3) if kind == "HubImages" else map_style(3).to_iterable_dataset()
+    with pytest.raises(error, match=message):
+        getattr(data, kind)(dataset, **options)
+
+
+def test_labels_without_a_class_are_refused():
+    found = map_style(3).add_column("number", [7, -7, 8])
+    message = "labels of data must be -1 for no class, or at least 0, but one is -7"
+    with pytest.raises(ValueError, match=message):
+        data.HubImages(found, label="number")
+    stream = data.Stream(found.to_iterable_dataset(), label="number", name="data")
+    with pytest.raises(ValueError, match=message):
+        stream.read(3)
+
+
+@pytest.mark.parametrize("path", ["nosuch://place/1.png", None])
+def test_a_picture_of_nowhere_is_named_by_its_row(path):
+    import datasets
+    import pyarrow
+
+    whole = {"bytes": as_png(pixels(0)), "path": None}
+    table = pyarrow.table({"image": [whole, {"bytes": None, "path": path}]})
+    found = datasets.Dataset(table).cast_column("image", datasets.Image())
+    with pytest.raises(ValueError, match="row 1 of data.*(nosuch|without bytes and path)"):
+        data.HubImages(found).tensor()

@@ -5,6 +5,7 @@ import struct
 import numpy as np
 import pytest
 import torch
+from PIL import Image
 
 import softdiffusion.data as data
 from softdiffusion.data.fashion_mnist import DEBIAN_FOLDER
@@ -222,3 +223,18 @@ def test_bad_arguments(name, options, message):
 def test_a_size_is_a_whole_number(size):
     with pytest.raises(TypeError, match="The .* must be a whole number, but is "):
         data.open("digits", size=size)
+
+
+def test_the_home_folder_is_known_in_every_path(tmp_path, monkeypatch):
+    monkeypatch.setenv("HOME", str(tmp_path))
+    (tmp_path / "pictures").mkdir()
+    Image.new("L", (4, 4)).save(tmp_path / "pictures" / "1.png")
+    assert len(data.open("folder:~/pictures", cache="~/cache").tensor()) == 1
+    assert [path.name for path in (tmp_path / "cache").glob("*/*.json")] == ["cache.json"]
+    for name, options in (
+        ("folder:~nobody.here/a", {}),
+        ("hub:~nobody.here/a", {}),
+        ("folder:~/pictures", {"cache": "~nobody.here/a"}),
+    ):
+        with pytest.raises(ValueError, match="home folder in '~nobody.here/a' is not known"):
+            data.open(name, **options)

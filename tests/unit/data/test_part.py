@@ -17,3 +17,12 @@ def test_a_part_is_the_chosen_images_in_their_order():
     seeds = torch.tensor([7])
     assert torch.equal(part.draw(torch.tensor([1]), seeds), data.draw(torch.tensor([0]), seeds))
     assert Part(ArrayImages("five", images), chosen).labels is None
+
+
+def test_a_part_draws_from_where_its_set_draws():
+    class Own(ArrayImages):
+        uses_global_random = True
+
+    images = torch.zeros(3, 1, 2, 2, dtype=torch.uint8)
+    assert Part(Own("own", images), torch.tensor([1])).uses_global_random
+    assert not Part(ArrayImages("three", images), torch.tensor([1])).uses_global_random
