@@ -1,15 +1,17 @@
 """The processes that share a command's images, as torchrun or accelerate started them."""
 
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager, redirect_stdout
 from datetime import timedelta
-from typing import Any
+from typing import Any, TypeVar
 
 import torch
 from torch import Tensor, distributed
 
 __all__ = ["Team", "joined"]
+
+Made = TypeVar("Made")
 
 #: How long one process waits for another, which may draw for days; one that ended is noticed at
 #: once.
@@ -57,6 +59,24 @@ class Team:
         with _all_there():
             distributed.all_gather_object(found, value)
         return found
+
+    def agreed(self, make: Callable[[], Made]) -> Made:
+        """What this process makes; if one can't, none goes on as if it could.
+
+        Raises:
+            ValueError: In every process, if it is raised in one.
+            ConnectionError: If another process has ended.
+        """
+        made: list[Made] = []
+        reason = None
+        try:
+            made.append(make())
+        except ValueError as error:
+            reason = str(error)
+        for told in self.each(reason):
+            if told is not None:
+                raise ValueError(told)
+        return made[0]
 
     def gathered(self, own: Sequence[Tensor], total: int, size: int) -> Tensor | None:
         """In the first process the batches of all in their order, and None in the others.
