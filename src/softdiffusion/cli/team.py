@@ -13,6 +13,9 @@ __all__ = ["Team", "joined"]
 
 Made = TypeVar("Made")
 
+#: How long the processes, which are started together, wait until all are there.
+_MEETING = timedelta(minutes=10)
+
 #: How long one process waits for another, which may draw for days; one that ended is noticed at
 #: once.
 _PATIENCE = timedelta(days=365)
@@ -27,11 +30,15 @@ class Team:
     Arguments:
         index: The number of this process.
         count: How many there are.
+        group: By which they talk; None is the one of all processes, with its own patience.
     """
 
-    def __init__(self, index: int = 0, count: int = 1) -> None:
+    def __init__(
+        self, index: int = 0, count: int = 1, group: "distributed.ProcessGroup | None" = None
+    ) -> None:
         self.index = index
         self.count = count
+        self.group = group
 
     @property
     def is_first(self) -> bool:
@@ -57,7 +64,7 @@ class Team:
             return [value]
         found: list[Any] = [None] * self.count
         with _all_there():
-            distributed.all_gather_object(found, value)
+            distributed.all_gather_object(found, value, self.group)
         return found
 
     def agreed(self, make: Callable[[], Made]) -> Made:
@@ -94,7 +101,7 @@ class Team:
         if not self.is_first:
             for rows in own:
                 with _all_there():
-                    distributed.send(rows.contiguous(), 0)
+                    distributed.send(rows.contiguous(), 0, self.group)
             return None
         whole = own[0].new_empty((total, *own[0].shape[1:]))
         for number, rows in enumerate(whole.split(size)):
@@ -103,7 +110,7 @@ class Team:
                 rows.copy_(own[batch])
             else:
                 with _all_there():
-                    distributed.recv(rows, owner)
+                    distributed.recv(rows, owner, self.group)
         return whole
 
 
@@ -120,10 +127,17 @@ def joined() -> Iterator[Team]:
     if count == 1:
         yield Team()
         return
-    if torch.cuda.is_available():
-        torch.cuda.set_device(int(os.environ["LOCAL_RANK"]) % torch.cuda.device_count())
-    distributed.init_process_group("gloo", timeout=_PATIENCE)
-    team = Team(distributed.get_rank(), count)
+    try:
+        if torch.cuda.is_available():
+            torch.cuda.set_device(int(os.environ["LOCAL_RANK"]) % torch.cuda.device_count())
+        distributed.init_process_group("gloo", timeout=_MEETING)
+        group = distributed.new_group(timeout=_PATIENCE)
+    except (KeyError, ValueError, RuntimeError) as error:
+        raise ValueError(
+            f"The {count} processes of WORLD_SIZE don't find each other; start all of them with "
+            "torchrun or accelerate launch, or unset WORLD_SIZE."
+        ) from error
+    team = Team(distributed.get_rank(), count, group)
     with ExitStack() as stack:
         if not team.is_first:
             nowhere = stack.enter_context(open(os.devnull, "w", encoding="utf-8"))
