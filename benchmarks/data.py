@@ -65,7 +65,6 @@ print(*(int(status[key].split()[0]) / 1024 for key in ("VmRSS", "VmHWM")))
 def main() -> None:
     machine = {
         "processor": f"{processor()}, {os.cpu_count()} cores",
-        "load average of the minute before": f"{os.getloadavg()[0]:.1f}",
         "versions": f"softdiffusion {sd.__version__}, torch {torch.__version__}, Pillow "
         f"{PIL.__version__}, Python {platform.python_version()}",
     }
@@ -74,8 +73,9 @@ def main() -> None:
         place = Path(temporary)
         sets = written(place)
         for measure in (reading, memory, start):
+            load = os.getloadavg()[0]
             for row in measure(place, sets):
-                rows.append(row)
+                rows.append(row | {"load": load})
                 print(f"{row['name']}: {row['figure']}; goal: {row['goal']}", flush=True)
     (FOLDER / "data.json").write_text(json.dumps({"machine": machine, "rows": rows}, indent=2))
     (FOLDER / "data.md").write_text(markdown(machine, rows))
@@ -189,11 +189,16 @@ def markdown(machine: dict[str, str], rows: list[dict[str, Any]]) -> str:
             "",
             f"Written by `python benchmarks/data.py`: PNGs of {SIDE} x {SIDE} pixels in colour, "
             f"read in batches of {BATCH} in a random order. Times are medians of {REPEATS} repeats "
-            "in turn; memory is that of a fresh process that has read every picture once.",
+            "in turn; memory is that of a fresh process that has read every picture once. "
+            "Load is the mean number of processes that ran or waited in the minute before.",
             "",
-            "| measurement | figure | goal | met |",
-            "|---|---|---|---|",
-            *(f"| {r['name']} | {r['figure']} | {r['goal']} | {said[r['met']]} |" for r in rows),
+            "| measurement | figure | goal | met | load |",
+            "|---|---|---|---|---|",
+            *(
+                f"| {r['name']} | {r['figure']} | {r['goal']} | {said[r['met']]} "
+                f"| {r['load']:.1f} |"
+                for r in rows
+            ),
             "",
             *(f"* {name}: {value}" for name, value in machine.items()),
             "",

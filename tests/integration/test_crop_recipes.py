@@ -41,6 +41,17 @@ def test_a_training_on_crops_and_what_its_recipe_says_later(photographs, tmp_pat
     assert not (tmp_path / "elsewhere").exists()  # a recipe may be a stranger's
 
 
+def test_a_start_from_the_training_images_reads_them_from_the_cache(photographs, tmp_path):
+    run, cache = tmp_path / "run", tmp_path / "cache"
+    main(f"{TINY} --data folder:{photographs} --prior data --cache {cache} --out {run}".split())
+    (built,) = cache.iterdir()
+    main(
+        f"sample --model {run} --count 2 --steps 2 --cache {tmp_path / 'other'} "
+        f"--out {tmp_path / 'drawn'}".split()
+    )
+    assert [path.name for path in (tmp_path / "other").iterdir()] == [built.name]
+
+
 @pytest.mark.parametrize(
     ("given", "message"),
     [

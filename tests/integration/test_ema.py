@@ -77,6 +77,31 @@ def test_what_can_not_be_done_is_said_and_changes_nothing(run, tmp_path, capsys)
     assert "after 8 images" in ended(capsys, f"{command} --length 0.1 --images 3")
     told = ended(capsys, f"ema --model {run} --length 0.1 --images 40 --out {run}")
     assert "recipe.yaml is the recipe of other models; choose another --out" in told
+    told = ended(capsys, f"{command} --length 0.1 0.1000000001")
+    assert "The length 0.1 of an average is there twice" in told
     told = ended(capsys, f"ema --model {run / 'final'} --length 0.1 --out {tmp_path / 'new'}")
     assert "has kept no averages" in told
     assert contents(tmp_path) == before
+
+
+@pytest.mark.parametrize("recipe", [True, False], ids=["with-recipe", "trained-in-python"])
+def test_models_after_other_images_are_not_written_over(run, tmp_path, capsys, recipe):
+    if not recipe:
+        (run / "recipe.yaml").unlink()
+    command = f"ema --model {run} --length 0.1 --out {tmp_path / 'new'}"
+    main(f"{command} --images 40".split())
+    before = contents(tmp_path)
+    assert "the recipe of other models" in ended(capsys, f"{command} --images 80")
+    assert contents(tmp_path) == before
+    main(f"{command} --images 40".split())
+    main(f"info --model {tmp_path / 'new' / 'length-0.1'}".split())
+    assert "images seen  40" in capsys.readouterr().out
+
+
+def test_a_damaged_average_leaves_the_folder_to_other_models(run, tmp_path, capsys):
+    last = run / "averages" / "0.1-000000000080.safetensors"
+    last.write_bytes(last.read_bytes()[:-8])
+    command = f"ema --model {run} --length 0.1 --out {tmp_path / 'new'}"
+    ended(capsys, command)
+    assert not (tmp_path / "new").exists()
+    main(f"{command} --images 40".split())

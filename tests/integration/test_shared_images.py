@@ -87,6 +87,54 @@ def test_two_processes_restore_as_one(trained, tmp_path):
 
 
 @pytest.mark.slow
+def test_the_report_is_whole_where_a_file_can_not_be_read(trained, tmp_path):
+    """Only the first process finishes it; another one that failed before would end that one."""
+    sd.plots.save_images(sd.data.load("digits")[:4], tmp_path / "blurred")
+    (tmp_path / "blurred" / "damaged.png").write_bytes(b"no picture")
+    ended = by_two(
+        f"restore --model {trained} --input {tmp_path}/blurred --severity 1 --samples 1 --steps 2 "
+        f"--out {tmp_path / 'out'}"
+    )
+    assert ended.returncode != 0
+    told = [line for line in ended.stderr.splitlines() if line.startswith("softdiffusion restore")]
+    assert len(told) == 1 and "1 of 5 files were left out, 4 are restored" in told[0]
+    report = json.loads((tmp_path / "out" / "report.json").read_text())
+    assert len(report["images"]) == 4 and list(report["failed"]) == ["damaged.png"]
+
+
+#: Each process in turn can't make its own, and says what it was told.
+AGREEING = """
+from softdiffusion.cli.team import joined
+with joined() as team:
+    for turn in range(2):
+        def make():
+            if team.index == turn:
+                raise ValueError(f"not in process {turn}")
+        try:
+            team.agreed(make)
+        except ValueError as error:
+            assert str(error) == f"not in process {turn}", error
+        else:
+            raise AssertionError("it went on")
+    assert team.agreed(lambda: team.index) == team.index
+    assert team.each(team.index) == [0, 1]
+"""
+
+
+@pytest.mark.slow
+def test_what_one_process_can_not_make_no_other_goes_on_with(tmp_path):
+    (tmp_path / "agreeing.py").write_text(AGREEING)
+    ended = subprocess.run(
+        [*LAUNCHER, tmp_path / "agreeing.py"],
+        capture_output=True,
+        text=True,
+        timeout=240,
+        env=ON_PROCESSOR,
+    )
+    assert ended.returncode == 0, ended.stderr
+
+
+@pytest.mark.slow
 def test_one_sentence_says_why_two_processes_end(trained, tmp_path):
     """Only the first one looks at the folder; the other misses it."""
     sd.plots.save_images(sd.data.load("digits")[:20], tmp_path / "images")

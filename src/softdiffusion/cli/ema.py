@@ -6,6 +6,7 @@ import yaml
 from jsonargparse import Namespace
 from jsonargparse.typing import PositiveInt
 
+from ..denoisers.power_ema import check_lengths
 from ..files import read_yaml, write_text
 from ..saving import class_names, load, save
 from ..training import RECIPE
@@ -51,7 +52,14 @@ def parser() -> Parser:
 
 
 def run(arguments: Namespace) -> None:
-    """Writes a model `length-LENGTH` for every length, and the recipe of the run beside them."""
+    """Writes a model `length-LENGTH` for every length, and the recipe of the run beside them.
+
+    Where the run has none, the recipe says after how many images the averages are taken.
+
+    Raises:
+        ValueError: If a length can't be made, is there twice, or the folder has other models.
+    """
+    check_lengths(arguments.length)
     recipe = recipe_of(arguments.model)
     check_outside(arguments.out, recipe.get("data"))
     kept = kept_in(arguments.model, arguments.images)
@@ -59,12 +67,10 @@ def run(arguments: Namespace) -> None:
     fits = {length: fit(kept, length, images) for length in arguments.length}
     denoiser, prior = load(arguments.model, trust=arguments.trust)
     names = class_names(arguments.model)
-    recipe = recipe and recipe | {"images": images}
+    recipe |= {"images": images}
     place = arguments.out / RECIPE
     if place.exists() and read_yaml(place) != recipe:
         raise ValueError(f"{place} is the recipe of other models; choose another --out.")
-    if recipe and not place.exists() and not arguments.dry_run:
-        write_text(place, yaml.safe_dump(recipe, sort_keys=False))
     for length, (weights, residual) in fits.items():
         folder = arguments.out / f"length-{length:g}"
         print(
@@ -74,4 +80,6 @@ def run(arguments: Namespace) -> None:
         )
         if not arguments.dry_run:
             combine(arguments.model, denoiser, kept, weights)
+            if not place.exists():  # before a model of other images could be written over one
+                write_text(place, yaml.safe_dump(recipe, sort_keys=False))
             save(folder, denoiser, prior, names)

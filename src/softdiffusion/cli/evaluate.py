@@ -122,7 +122,7 @@ def _run(arguments: Namespace, team: Team) -> None:
     check_count("--count", arguments.count, 1, _MOST)
     source = data_named(arguments)
     check_outside(out, source and source.data)
-    denoiser, prior = load_model(arguments.model, arguments.trust, arguments.device)
+    denoiser, prior = load_model(arguments)
     denoiser = guided(denoiser, arguments.guidance, arguments.model)
     train, test = (_data(arguments, split) for split in ("train", "test"))
     _check_shape(prior, train)

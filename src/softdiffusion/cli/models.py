@@ -56,6 +56,13 @@ def add_model(parser: Parser) -> None:
         default=[],
         help="Modules outside softdiffusion that may be loaded.",
     )
+    parser.add_argument(
+        "--cache",
+        type=str | None,
+        default=None,
+        help="The folder that the decoded pictures of a folder are kept in; default: the user's "
+        "cache folder, or memory for few.",
+    )
 
 
 def add_data(parser: Parser) -> None:
@@ -71,13 +78,6 @@ def add_data(parser: Parser) -> None:
     parser.add_argument(
         "--crop_scale", type=float | None, default=None, help="Default: the recipe's."
     )
-    parser.add_argument(
-        "--cache",
-        type=str | None,
-        default=None,
-        help="The folder that the decoded pictures of a folder are kept in; default: the user's "
-        "cache folder, or memory for few.",
-    )
 
 
 def data_named(arguments: Namespace) -> Source | None:
@@ -88,8 +88,8 @@ def data_named(arguments: Namespace) -> Source | None:
     return None if found.get("data") is None else Source.of(found)
 
 
-def load_model(path: Path, trust: list[str], device: str = "cpu") -> tuple[BaseDenoiser, Prior]:
-    """Loads the model of a folder, or of a run's folder.
+def load_model(arguments: Namespace) -> tuple[BaseDenoiser, Prior]:
+    """Loads the model that the arguments of `add_model` name.
 
     A run with `--prior data` draws its start from the training images, which its recipe names.
 
@@ -98,7 +98,8 @@ def load_model(path: Path, trust: list[str], device: str = "cpu") -> tuple[BaseD
         ValueError: If the model was saved without a start for the samplers, or the device is
             unknown or missing.
     """
-    denoiser, prior = load(path, device, trust)
+    path: Path = arguments.model
+    denoiser, prior = load(path, arguments.device, arguments.trust)
     recipe = recipe_of(path)
     if prior is None and recipe.get("prior") == "data":
         if missing := {"data", "size", "channels"} - recipe.keys():
@@ -106,7 +107,7 @@ def load_model(path: Path, trust: list[str], device: str = "cpu") -> tuple[BaseD
                 f"The recipe of {path} lacks {' and '.join(sorted(missing))}, so the training "
                 "images that the start is drawn from are unknown; restore it from a copy."
             )
-        data = Source.of(_known(recipe)).open()
+        data = Source.of(_known(recipe) | {"cache": arguments.cache}).open()
         prior = DataPrior(denoiser.process, Recipe.measured(data).tensor())
         print(f"the start is drawn from the training images, {recipe['data']}")
     if prior is None:

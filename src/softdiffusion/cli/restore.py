@@ -37,7 +37,7 @@ from .unfinished import Unfinished, claimed
 
 __all__ = ["parser", "run"]
 
-#: Images in the picture of the baselines.
+#: Images in the picture of the baselines, at most: those of the first part.
 _SHOWN = 16
 
 #: Arguments that do not change what is restored.
@@ -116,7 +116,7 @@ def _run(arguments: Namespace, team: Team) -> None:
     check_count("--samples", arguments.samples, 1, 10_000)
     source = data_named(arguments)
     check_outside(arguments.out, source and source.data)
-    denoiser, prior = load_model(arguments.model, arguments.trust, arguments.device)
+    denoiser, prior = load_model(arguments)
     by_operator = arguments.operator is not None or arguments.route == "operator"
     set_steps(parser(), arguments, "multistep" if by_operator else "ancestral")
     built = parser().instantiate(arguments)
@@ -156,7 +156,7 @@ def _run(arguments: Namespace, team: Team) -> None:
         if team.is_first:
             pixels = found.images[0].numel()
             finish(work, denoiser.process, pixels, found.failed, comparison)
-    if found.failed:
+    if found.failed and team.is_first:  # it alone has finished, and ends with the others
         name, reason = next(iter(found.failed.items()))
         raise ValueError(
             f"{len(found.failed)} of {count + len(found.failed)} files were left out, {count} are "
@@ -191,7 +191,7 @@ class _Task:
     def do(self, work: Unfinished) -> None:
         """Restores what is not done yet; what is written in a part is in the report after it."""
         most = self.arguments.batch_size // self.arguments.samples
-        size = max(_SHOWN, self.team.size(len(self.y), most))
+        size = self.team.size(len(self.y), max(_SHOWN, most))
         parts = torch.arange(len(self.y)).split(size)
         open_parts = [
             part for part in parts if any(self.found.names[k] not in work.rows for k in part)

@@ -129,7 +129,7 @@ def _run(arguments: Namespace, team: Team) -> None:
     count: int = arguments.count
     check_count("--count", count, 1, _MOST)
     check_outside(arguments.out, recipe_of(arguments.model).get("data"))
-    denoiser, prior = load_model(arguments.model, arguments.trust, arguments.device)
+    denoiser, prior = load_model(arguments)
     denoiser = guided(denoiser, arguments.guidance, arguments.model)
     if arguments.guidance is not None and arguments.labels is None:
         raise ValueError(

@@ -18,20 +18,9 @@ def all_rounded(batches: Iterable[Tensor], team: Team) -> list[Rounded]:
         team: The processes that draw.
 
     Raises:
-        ValueError: In every process, if the images of one can't be measured.
+        ValueError: In every process, if the images of one can't be drawn or measured.
     """
-    found: list[Rounded] = []
-    reason = None
-    for images in batches:
-        try:
-            found.append(Rounded.of([images]))
-        except ValueError as error:
-            reason = str(error)
-            break
-    for told in team.each(reason):
-        if told is not None:
-            raise ValueError(told)
-    return found
+    return team.agreed(lambda: [Rounded.of([images]) for images in batches])
 
 
 def all_together(
@@ -45,7 +34,11 @@ def all_together(
         team: The processes that drew.
         count: The number of all images.
         size: Images of a batch.
+
+    Raises:
+        ValueError: In every process, if one finds no features.
     """
-    features = team.gathered([extractor.extract(batch) for batch in own], count, size)
+    extracted = team.agreed(lambda: [extractor.extract(batch) for batch in own])
+    features = team.gathered(extracted, count, size)
     levels = team.gathered([batch.levels for batch in own], count, size)
     return None if features is None or levels is None else (Rounded(levels), features)

@@ -1,15 +1,20 @@
 """The processes that share a command's images, as torchrun or accelerate started them."""
 
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager, redirect_stdout
 from datetime import timedelta
-from typing import Any
+from typing import Any, TypeVar
 
 import torch
 from torch import Tensor, distributed
 
 __all__ = ["Team", "joined"]
+
+Made = TypeVar("Made")
+
+#: How long the processes, which are started together, wait until all are there.
+_MEETING = timedelta(minutes=10)
 
 #: How long one process waits for another, which may draw for days; one that ended is noticed at
 #: once.
@@ -25,11 +30,15 @@ class Team:
     Arguments:
         index: The number of this process.
         count: How many there are.
+        group: By which they talk; None is the one of all processes, with its own patience.
     """
 
-    def __init__(self, index: int = 0, count: int = 1) -> None:
+    def __init__(
+        self, index: int = 0, count: int = 1, group: "distributed.ProcessGroup | None" = None
+    ) -> None:
         self.index = index
         self.count = count
+        self.group = group
 
     @property
     def is_first(self) -> bool:
@@ -55,8 +64,26 @@ class Team:
             return [value]
         found: list[Any] = [None] * self.count
         with _all_there():
-            distributed.all_gather_object(found, value)
+            distributed.all_gather_object(found, value, self.group)
         return found
+
+    def agreed(self, make: Callable[[], Made]) -> Made:
+        """What this process makes; if one can't, none goes on as if it could.
+
+        Raises:
+            ValueError: In every process, if it is raised in one.
+            ConnectionError: If another process has ended.
+        """
+        made: list[Made] = []
+        reason = None
+        try:
+            made.append(make())
+        except ValueError as error:
+            reason = str(error)
+        for told in self.each(reason):
+            if told is not None:
+                raise ValueError(told)
+        return made[0]
 
     def gathered(self, own: Sequence[Tensor], total: int, size: int) -> Tensor | None:
         """In the first process the batches of all in their order, and None in the others.
@@ -74,7 +101,7 @@ class Team:
         if not self.is_first:
             for rows in own:
                 with _all_there():
-                    distributed.send(rows.contiguous(), 0)
+                    distributed.send(rows.contiguous(), 0, self.group)
             return None
         whole = own[0].new_empty((total, *own[0].shape[1:]))
         for number, rows in enumerate(whole.split(size)):
@@ -83,7 +110,7 @@ class Team:
                 rows.copy_(own[batch])
             else:
                 with _all_there():
-                    distributed.recv(rows, owner)
+                    distributed.recv(rows, owner, self.group)
         return whole
 
 
@@ -100,10 +127,17 @@ def joined() -> Iterator[Team]:
     if count == 1:
         yield Team()
         return
-    if torch.cuda.is_available():
-        torch.cuda.set_device(int(os.environ["LOCAL_RANK"]) % torch.cuda.device_count())
-    distributed.init_process_group("gloo", timeout=_PATIENCE)
-    team = Team(distributed.get_rank(), count)
+    try:
+        if torch.cuda.is_available():
+            torch.cuda.set_device(int(os.environ["LOCAL_RANK"]) % torch.cuda.device_count())
+        distributed.init_process_group("gloo", timeout=_MEETING)
+        group = distributed.new_group(timeout=_PATIENCE)
+    except (KeyError, ValueError, RuntimeError) as error:
+        raise ValueError(
+            f"The {count} processes of WORLD_SIZE don't find each other; start all of them with "
+            "torchrun or accelerate launch, or unset WORLD_SIZE."
+        ) from error
+    team = Team(distributed.get_rank(), count, group)
     with ExitStack() as stack:
         if not team.is_first:
             nowhere = stack.enter_context(open(os.devnull, "w", encoding="utf-8"))

@@ -1,5 +1,7 @@
 """Every image is drawn once, whatever the number of processes; the first that fails says why."""
 
+from datetime import timedelta
+
 import pytest
 import torch
 from hypothesis import given
@@ -10,7 +12,7 @@ from torch.testing import assert_close
 import softdiffusion as sd
 from softdiffusion.cli.drawing import drawn
 from softdiffusion.cli.main import main
-from softdiffusion.cli.team import Team
+from softdiffusion.cli.team import Team, joined
 from softdiffusion.cli.voice import speaks
 
 
@@ -51,6 +53,22 @@ def test_images_do_not_depend_on_how_many_are_drawn_at_a_time_or_at_all():
     part, images = next(parts(2**32, 4))
     assert part == range(4)
     assert_close(images, whole[:4], atol=1e-4, rtol=0)
+
+
+def test_a_process_that_misses_the_others_says_how_to_start_them(monkeypatch):
+    monkeypatch.setattr("softdiffusion.cli.team._MEETING", timedelta(seconds=1))
+    for name in ("RANK", "LOCAL_RANK", "MASTER_ADDR", "MASTER_PORT"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("WORLD_SIZE", "2")
+    told = "The 2 processes of WORLD_SIZE don't find each other; start all of them with torchrun"
+    with pytest.raises(ValueError, match=told), joined():
+        pass
+    store = TCPStore("localhost", 0, is_master=True, wait_for_workers=False)
+    given = {"RANK": "1", "LOCAL_RANK": "1", "MASTER_ADDR": "localhost", "MASTER_PORT": store.port}
+    for name, value in given.items():
+        monkeypatch.setenv(name, str(value))
+    with pytest.raises(ValueError, match=told), joined():
+        pass
 
 
 def test_of_several_processes_the_first_one_that_fails_speaks(monkeypatch, capsys):
