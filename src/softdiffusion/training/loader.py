@@ -15,7 +15,7 @@ from torch.utils.data import DataLoader, Dataset
 
 from ..checks import check_labels
 from ..data import DataOrder, Images, Stream
-from ..signals import ignore_stops
+from ..signals import end_with_parent, ignore_stops
 from .times import stratified
 
 __all__ = ["Batch", "Draws", "load_ahead", "readers_alive", "stream_seed"]
@@ -194,8 +194,9 @@ class _Caught(Dataset[Batch | Exception]):
 
 
 def _deaf(worker: int) -> None:
-    """Leaves it to the training to stop: it asks for further batches before it saves."""
+    """Leaves it to the training to stop, with which it ends."""
     ignore_stops()
+    end_with_parent()
 
 
 def _by_thread(draw: Callable[[int], Batch], positions: range) -> Iterator[Batch]:
