@@ -41,7 +41,7 @@ __all__ = ["parser", "run"]
 _SHOWN = 16
 
 #: Arguments that do not change what is restored.
-_ASIDE = ("config", "dry_run", "input", "out", "progress")
+_ASIDE = ("cache", "config", "dry_run", "input", "out", "progress")
 
 
 def parser() -> Parser:
