@@ -54,7 +54,8 @@ class TrainingOptions:
             a GPU, without `accumulate`, replays it as a CUDA graph. Weights keep their names;
             results differ by rounding.
         workers: Processes that read and augment batches ahead, for each that trains; 0 leaves it to
-            a thread. The batches are the same.
+            a thread beside a GPU, and reads between the steps of a processor. The batches are the
+            same.
         log_every: Images between two rows of `stats.jsonl`.
         checkpoint_every: Images between two checkpoints.
         sample_every: Images between two sample grids; 0 draws none.

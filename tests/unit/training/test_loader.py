@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from torch import Tensor
 
 from softdiffusion.data import ArrayImages, DataOrder, Images
-from softdiffusion.training.loader import Batch, Draws, load_ahead, readers_alive
+from softdiffusion.training.loader import Batch, Draws, _by_thread, load_ahead, readers_alive
 
 #: The first image of the first epoch of seed 3.
 DAMAGED = int(DataOrder(24, 3).indices(0, 1))
@@ -52,6 +52,17 @@ def test_what_is_drawn_ahead_is_what_is_drawn_at_its_position(workers):
         positions, load_ahead(kind, positions, workers, PROCESSOR), strict=True
     ):
         assert_same(batch, kind[position])
+
+
+def test_a_thread_draws_the_same():
+    """As it does beside a GPU."""
+    positions = range(16, 96, 8)
+    kind = draws(flips=True, turns=True)
+    batches = _by_thread(kind.__getitem__, positions)
+    for position, batch in zip(positions, batches, strict=True):
+        assert_same(batch, kind[position])
+    with pytest.raises(ValueError, match="damaged"):
+        list(_by_thread(draws(Noted(), classes=0).__getitem__, range(0, 24, 8)))
 
 
 @given(st.integers(0, 100), st.integers(1, 8))

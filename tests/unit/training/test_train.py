@@ -293,7 +293,7 @@ def test_settings_out_of_range_are_refused(options, message):
         ({"data": None}, "data of train must be a tensor, .* but is None"),
         (
             {"data": torch.utils.data.TensorDataset(torch.zeros(1))},
-            "item 0 of data is torch.float32 of shape",
+            "item 0 of data must be of shape .C, H, W., but",
         ),
         ({"denoiser": "net"}, "denoiser of train must be a BaseDenoiser, but is 'net'"),
         ({"objective": None}, "objective of train must be an Objective, but is None"),
