@@ -46,6 +46,7 @@ def test_two_processes_train_as_one(tmp_path: Path):
         assert_close(averages[2][name], weight, rtol=1e-3, atol=1e-5)
 
 
+@pytest.mark.slow
 def test_a_batch_that_can_t_be_shared_is_refused(tmp_path: Path):
     ended = launch(2, str(tmp_path), "--batch_size", "7")
     assert ended.returncode != 0

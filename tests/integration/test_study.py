@@ -145,6 +145,7 @@ arms:
         main(run)
 
 
+@pytest.mark.slow
 def test_an_arm_that_fails_says_why_and_claims_nothing(tmp_path):
     (tmp_path / "base.yaml").write_text(RECIPE)
     study = tmp_path / "study.yaml"
