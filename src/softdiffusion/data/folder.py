@@ -3,16 +3,14 @@
 from functools import partial
 from pathlib import Path
 
-from torch import Tensor
-
-from .images import Images, to_float
+from .decoded import DecodedImages
 from .pictures import Pictures
 from .split import Split
 
 __all__ = ["FolderImages", "folder_pictures"]
 
 
-class FolderImages(Images):
+class FolderImages(DecodedImages):
     """The image files below a folder, sorted by relative path.
 
     Folders `train` and `test` (or `val`, `validation`, ...) are the splits; without them every
@@ -51,27 +49,12 @@ class FolderImages(Images):
     ) -> None:
         self.folder = folder
         self.split = split
-        self.pictures = folder_pictures(folder, split, size, channels, cache, square=True)
-        assert self.pictures.shape is not None
-        self.shape = self.pictures.shape
-        self.labels = self.pictures.labels
-        self.classes = self.pictures.classes
-        self.notes = self.pictures.notes
-        self.name = self.pictures.name
-
-    def __len__(self) -> int:
-        return len(self.pictures)
+        super().__init__(folder_pictures(folder, split, size, channels, cache, square=True))
 
     @property
     def files(self) -> list[Path]:
         """The files in their order, as they lie there now."""
         return [Path(file) for file in Split.of(self.folder, self.split).files]
-
-    def batch(self, indices: Tensor) -> Tensor:
-        return to_float(self.pictures.read(lambda decoded: decoded[indices]))
-
-    def digest(self) -> str:
-        return self.pictures.digest() or super().digest()
 
 
 def folder_pictures(

@@ -12,8 +12,9 @@ from ..checks import shown
 from ..quoting import in_one_line, sentence
 from .columns import columns_of, imported, without_decoding
 from .crops import CropImages
+from .decoded import DecodedImages
 from .hub_name import HubName
-from .images import Images, to_float
+from .images import Images
 from .pictures import Pictures
 from .rows import Rows
 from .stream import Stream
@@ -27,7 +28,7 @@ _HELD_OUT = ("test", "validation", "valid", "val")
 _EVERY = 10
 
 
-class HubImages(Images):
+class HubImages(DecodedImages):
     """The images of a `datasets.Dataset`, in the order of its rows.
 
     All pictures are decoded when the first batch is asked for, and kept as uint8: in a cache that
@@ -68,24 +69,8 @@ class HubImages(Images):
         name: str = "data",
         rule: tuple[str, ...] = (),
     ) -> None:
-        self.name = name
-        self.pictures = _pictures(
-            dataset, image, label, size, channels, cache, rows, name, rule, square=True
-        )
-        assert self.pictures.shape is not None
-        self.shape = self.pictures.shape
-        self.labels = self.pictures.labels
-        self.classes = self.pictures.classes
-        self.notes = self.pictures.notes
-
-    def __len__(self) -> int:
-        return len(self.pictures)
-
-    def batch(self, indices: Tensor) -> Tensor:
-        return to_float(self.pictures.read(lambda decoded: decoded[indices]))
-
-    def digest(self) -> str:
-        return self.pictures.digest() or super().digest()
+        asked = (image, label, size, channels, cache, rows, name, rule)
+        super().__init__(_pictures(dataset, *asked, square=True))
 
 
 def _pictures(

@@ -35,8 +35,8 @@ def begin_from(
 
     Weights and buffers of the network are taken by their names, in the denoiser's own precision.
     Process, preconditioning and start stay the denoiser's own. Of classes outside this package the
-    model may have those that the denoiser has. Weights that the model lacks, such
-    as those by which a network is told classes, stay as they are and are named.
+    model may have those that the denoiser has. Weights that the model lacks, such as those by which
+    a network is told classes, stay as they are and are named.
 
     Arguments:
         denoiser: The denoiser, whose weights are changed.
